@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection as bytes in and out: TCP or Unix socket, plain or TLS, accepted or connected.
+ * What is written is held until the turn's commit, then leaves in one write (order of truth).
+ *
+ * Input: at most STREAM_IN_MAX bytes are buffered; while the owner takes nothing, nothing more is
+ * read (back-pressure). Output is not bounded here: the owner looks at stream_pending() and
+ * stops producing above its own mark; `drained` tells when to go on.
+ *
+ * TLS objects come from seal/context.h as struct ssl_st; this room does not look into them.
+ * Loop thread only. stream_close() may be called from within any event: the stream is gone for
+ * its owner at once, no event comes after it.
+ */
+#ifndef LOOP_STREAM_H
+#define LOOP_STREAM_H
+
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAM_IN_MAX  (256u * 1024)
+#define STREAM_LOW     (64u * 1024)   /* drained comes when pending falls to this */
+
+struct ssl_st;
+struct stream;
+
+struct stream_events {
+    void (*connected)(void *ctx);              /* stream_connect() has succeeded */
+    void (*secured)(void *ctx);                /* the TLS handshake is done */
+    void (*data)(void *ctx);                   /* there is input: stream_peek(), stream_take() */
+    void (*drained)(void *ctx);                /* pending output fell to STREAM_LOW; may be NULL */
+    void (*idle)(void *ctx);                   /* the idle time has passed; may be NULL (then closed) */
+    void (*closed)(void *ctx, const struct err *why);  /* by the peer or an error; the owner then
+                                                  calls stream_close() */
+};
+
+/* Take over an accepted descriptor (made non-blocking, TCP_NODELAY). */
+struct stream *stream_accept(struct loop *lp, int fd, const struct stream_events *ev, void *ctx);
+/*
+ * Connect to "127.0.0.1" or a name and a port, or to "unix:/path" (port ignored). Names are
+ * resolved as the system does, in the call. NULL: err set at once; later failure comes as closed.
+ */
+struct stream *stream_connect(struct loop *lp, const char *host, uint16_t port,
+                              const struct stream_events *ev, void *ctx, struct err *err);
+/* flush: what was written before still leaves (at most 5 s); else it is dropped. */
+void stream_close(struct stream **sp, bool flush);
+
+/* Start TLS over the connection. ssl is taken over. Input that was buffered must have been taken. */
+void stream_start_tls(struct stream *s, struct ssl_st *ssl, bool is_server);
+struct ssl_st *stream_tls(const struct stream *s);  /* NULL: plain */
+
+/* The buffered input, contiguous; valid until the next call. Take n of it when done. */
+const char *stream_peek(struct stream *s, size_t *len_r);
+void stream_take(struct stream *s, size_t n);
+void stream_hold_input(struct stream *s, bool hold);  /* no data events meanwhile */
+
+void stream_write(struct stream *s, const void *p, size_t n);
+size_t stream_held(const struct stream *s);           /* written in this turn */
+void stream_discard_held(struct stream *s);           /* take back what this turn has written */
+size_t stream_pending(const struct stream *s);        /* held, or not yet taken by the kernel */
+uint64_t stream_bytes_out(const struct stream *s);    /* handed to the kernel since the start */
+
+/* No input for so long brings idle; 0 never. */
+void stream_set_idle(struct stream *s, int64_t idle_ms);
+
+/* "192.0.2.1" or "unix", for logs and limits. */
+const char *stream_address(const struct stream *s);
+/* Unix sockets: the peer's credentials. 0, or -1. */
+int stream_peer_uid(const struct stream *s, uint32_t *uid_r);
+
+/* ---- listening ---- */
+
+struct stream_listener;
+/*
+ * Listen on an address and port, or "unix:/path" with a mode (a stale socket file is replaced).
+ * accepted is called with a descriptor that it owns. With more than max_open (0: no limit)
+ * the caller's count of open ones, see stream_listener_pause().
+ */
+struct stream_listener *stream_listen(struct loop *lp, const char *address, uint16_t port,
+                                      unsigned unix_mode,
+                                      void (*accepted)(void *ctx, int fd), void *ctx,
+                                      struct err *err);
+uint16_t stream_listener_port(const struct stream_listener *l);  /* the real one where 0 was asked */
+void stream_listener_pause(struct stream_listener *l, bool pause);
+void stream_listener_close(struct stream_listener **lp);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store: accounts, folders, messages, queue, peers, records. One interface; the backend is
+ * chosen by URL ("sqlite:immp.db"). No SQL and no SQLite outside this room, and nothing here
+ * assumes that one process owns the data: ids are UUIDs, claims are leases.
+ *
+ * Transactions: the first write of a turn begins one by itself; store_commit() at the turn's end
+ * makes it durable (one fsync) or loses it whole. Each command runs in a savepoint of its own.
+ * Reads see the turn's own writes.
+ *
+ * Results everywhere: 1 found or done, 0 no such thing, -1 err (ERR_TEMPORARY, STATUS_STORAGE;
+ * other kinds are named). Loop thread only. Nothing calls back but the `each` functions, whose
+ * callback may read but not write the store, and stops the walk by returning non-zero.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+/*
+ * Open, create or migrate (numbered migrations, each in a transaction). A newer schema than ours
+ * and a file that is no database are ERR_PERMANENT. Relative names are below data_dir.
+ */
+int store_open(const char *url, const char *data_dir, struct store **st_r, struct err *err);
+void store_close(struct store **stp);  /* rolls back what was not committed */
+const char *store_backend(const struct store *st);  /* "sqlite" */
+
+bool store_is_dirty(const struct store *st);         /* has this turn written? */
+/* 0: nothing to commit, or it is on disk. -1: everything since the last commit is gone. */
+int store_commit(struct store *st, struct err *err);
+void store_rollback(struct store *st);
+
+/* One level: begin, then exactly one of release and undo. */
+int store_savepoint(struct store *st, struct err *err);
+int store_release(struct store *st, struct err *err);
+void store_undo(struct store *st);
+
+/* PRAGMA integrity_check and our own invariants (counters = counts, refs, orphans). 1 sound, 0 not (err says what), -1. */
+int store_check(struct store *st, struct err *err);
+
+/* The counted sizes that status shows. */
+struct store_totals { int64_t accounts, messages, queued, bytes; };
+int store_totals(struct store *st, struct store_totals *t_r, struct err *err);
+
+/*
+ * Housekeeping in slices, between turns: index new texts for search, drop what nothing refers to
+ * (drafts of sessions that are gone, before drafts_before_ms), records older than records_before_ms.
+ * Takes about budget_ms. 1 there is more to do, 0 not, -1.
+ */
+int store_tidy(struct store *st, int64_t drafts_before_ms, int64_t records_before_ms,
+               int64_t budget_ms, struct err *err);
+
+#endif
