@@ -14,9 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define JSON_DEPTH_MAX 32  /* objects and arrays within each other */
+
 struct json;
 
-struct json *json_parse(const char *s, size_t len, struct err *err);  /* NULL: ERR_PROTOCOL */
+/* One object or array, nothing after it. NULL: ERR_PROTOCOL, or ERR_TEMPORARY without memory. */
+struct json *json_parse(const char *s, size_t len, struct err *err);
 void json_destroy(struct json **jp);
 
 struct json *json_object_new(void);
