@@ -2,16 +2,12 @@
 /* JSON: strict reading (docs/xmpp.md, "The seal": I-JSON, no duplicate keys) and building. */
 #include "wire/json.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "base/mem.h"
+
+#include "lib/test.h"
 
 static struct json *parse(const char *s)
 {
