@@ -19,7 +19,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAIL_DAEMON "mailer-daemon"   /* local part of notices' sender */
+#define MAIL_DAEMON    "mailer-daemon"   /* local part of notices' sender */
+#define MAIL_ANONYMOUS "anonymous"       /* local part that +ANONYMOUS shows; both are no account's */
+
+/*
+ * The largest stanza that carries a seal: what does not fit is refused with STATUS_TOO_LARGE
+ * when it is submitted, because this build sends no chunks.
+ */
+#define MAIL_STANZA_MAX (256u * 1024)
 
 enum mail_trust {
     MAIL_TRUST_TOFU = 0,  /* first contact pins */
@@ -73,8 +80,17 @@ struct mail {
     bool allow_sha1;                  /* the draft's K; on by default */
 };
 
+/* Bytes of the stanza that carries one message alone, at most; header_len without its LF. */
+size_t mail_stanza_size(size_t header_len, uint64_t octets);
+
 /* The served domain of that (prepared) name, or NULL. */
 const struct mail_domain *mail_domain_get(const struct mail *m, const char *name);
+/* The same for the domain of a prepared address. */
+const struct mail_domain *mail_domain_of(const struct mail *m, const char *address);
+/* Is that (prepared) name the component of a domain of ours? Nobody has a mailbox there. */
+bool mail_is_component(const struct mail *m, const char *name);
+/* Is it the address of a mailer-daemon? */
+bool mail_is_daemon(const char *address);
 /* The route configured for a destination, or NULL. */
 const struct mail_route *mail_route_get(const struct mail_domain *d, const char *destination);
 

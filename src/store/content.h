@@ -33,6 +33,8 @@ int content_begin(struct store *st, int64_t now_ms, int64_t *id_r, struct err *e
 /* The next chunk: exactly CONTENT_CHUNK bytes unless it is the last of its part; never empty. */
 int content_append(struct store *st, int64_t id, uint32_t chunk, const void *p, size_t n,
                    struct err *err);
+/* Take the chunks of a draft from this number on away again: their part was given up. 0 or -1. */
+int content_truncate(struct store *st, int64_t id, uint32_t chunk, struct err *err);
 /* signature and certificate may be NULL. The message gives sender, subject, date, flags, sizes. */
 int content_finish(struct store *st, int64_t id, const struct message *m, const char *header,
                    const char *signature, const char *certificate, struct err *err);
