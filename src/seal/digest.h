@@ -17,7 +17,10 @@ void digest_destroy(struct digest **dp);
 void digest_sha256_hex(const void *p, size_t n, char hex_r[65]);
 void digest_sha1_hex(const void *p, size_t n, char hex_r[41]);
 
-/* Append standard base64 with padding; line: 0 in one line, else LF after so many characters. */
+/*
+ * Append standard base64 with padding. line 0: in one line, without LF; else a multiple of 4, and
+ * each line, the last one too, ends with LF.
+ */
 void base64_add(struct str *out, const void *p, size_t n, size_t line);
 
 /*
@@ -30,8 +33,9 @@ struct base64 {
     unsigned pad;    /* private */
 };
 #define BASE64_INIT { 0, 0, 0 }
-int base64_feed(struct base64 *b, const char *p, size_t n, struct str *out);  /* 0, or -1: not base64 */
-int base64_end(const struct base64 *b);                                       /* 0, or -1: cut short */
-int base64_decode(const char *p, size_t n, struct str *out);                  /* both in one */
+/* 0, or -1: not base64 (out is as it was before the call). */
+int base64_feed(struct base64 *b, const char *p, size_t n, struct str *out);
+int base64_end(const struct base64 *b);                       /* 0, or -1: cut short */
+int base64_decode(const char *p, size_t n, struct str *out);  /* both in one */
 
 #endif

@@ -5,7 +5,8 @@
  * keys never leave this room.
  *
  * Files below the directory given: DOMAIN.sign.pem, DOMAIN.encrypt.pem, DOMAIN.tls.pem, each key
- * and certificate, mode 0600, written to a temporary name, synced and renamed.
+ * and certificate, mode 0600, written to a temporary name, synced and linked to its own: a key that
+ * exists is never written over.
  */
 #ifndef SEAL_IDENTITY_H
 #define SEAL_IDENTITY_H

@@ -25,6 +25,13 @@ struct password_cost { uint32_t n, r, p; };
 int password_derive(const char *password, const uint8_t *salt, size_t salt_len,
                     struct password_cost cost, char h_r[PASSWORD_H_SIZE], struct err *err);
 
+/*
+ * For clients: is it a cost at which to answer a server that was not known before? 0, or -1:
+ * ERR_PROTOCOL more than is computed here, ERR_DENIED so little (N r < 131072, half the default)
+ * that the server, or who plays it, could guess the password from K.
+ */
+int password_check_cost(struct password_cost cost, struct err *err);
+
 /* K = SHA-1(H || n1 || n2), 40 hex digits. */
 void password_k_sha1(const char *h, const char *n1, const char *n2, char k_r[41]);
 /* K = HMAC-SHA-256(H, n1 || n2 || hex(exporter)), 64 hex digits. */
