@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define BUNDLE_MESSAGES_MAX 1000
+#define BUNDLE_HEAD_MAX (8 * 1024 * 1024) /* bytes of the head line: its pad grows with the bundle */
 #define BUNDLE_SIGNATURE_MAX (16 * 1024)  /* base64 characters */
 
 struct bundle_head {
@@ -30,7 +31,10 @@ struct bundle_head {
 
 void bundle_head_clear(struct bundle_head *head);
 
-/* Append the header line with its LF, "pad" filled with pad characters. */
+/*
+ * Append the header line with its LF, "pad" filled with so many full stops (how many makes no
+ * difference to a reader, nor does what they are).
+ */
 void bundle_add_head(struct str *out, const struct bundle_head *head, size_t pad);
 /* How many pad characters hide the size of a bundle of this many bytes (at most about 12 %). */
 size_t bundle_pad(size_t bytes);
@@ -58,7 +62,8 @@ struct bundle_reader {         /* caller's memory; fields private */
 int bundle_open(struct bundle_reader *br, const uint8_t *p, size_t len,
                 struct bundle_head *head_r, struct err *err);
 /*
- * Next message. Returns 1 a message, 0 all were read and nothing is left over, -1 ERR_PROTOCOL.
+ * Next message. Returns 1 a message, 0 all were read and nothing is left over, -1 ERR_PROTOCOL
+ * (item_r then holds nothing to clear; do not go on).
  */
 int bundle_next(struct bundle_reader *br, struct bundle_item *item_r, struct err *err);
 

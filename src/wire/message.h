@@ -25,6 +25,7 @@
 #define MESSAGE_PARTS_MAX      1000
 #define MESSAGE_RECIPIENTS_MAX 100
 #define MESSAGE_HOPS_MAX       25
+#define MESSAGE_FLAGS_MAX      32
 #define MESSAGE_SUBJECT_MAX    2048        /* bytes */
 #define MESSAGE_HEADER_MAX     (512 * 1024) /* bytes of the JSON line */
 #define MESSAGE_NAME_MAX       255         /* bytes of a part's name or type */

@@ -14,6 +14,10 @@
 
 #include <stddef.h>
 
+#define RECEIPT_MAX_BYTES   (4 * 1024 * 1024)
+#define RECEIPT_RESULTS_MAX 100000  /* 1000 messages to 100 recipients each */
+#define RECEIPT_TEXT_MAX    1024    /* bytes of a text */
+
 enum refusal {
     REFUSED_NONE = 0,
     REFUSED_BAD_SEAL,           /* bad-seal: armor or CMS cannot be read or decrypted */
@@ -51,7 +55,12 @@ struct receipt {
 
 void receipt_clear(struct receipt *r);
 void receipt_add(struct receipt *r, const char *id, const char *to, int code, const char *text);
+/* Append the text, without LF. Texts are cut at RECEIPT_TEXT_MAX. */
 void receipt_format(struct str *out, const struct receipt *r);
+/*
+ * Strict, as message_parse(): "to" comes out in the prepared form that the header had, codes are
+ * 200 to 799, refusals known. 0 and *r_r is the caller's, or -1 (ERR_PROTOCOL) and it is empty.
+ */
 int receipt_parse(const char *s, size_t len, struct receipt *r_r, struct err *err);
 
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MBOX INDEX and FETCH in their JSON and tab-separated forms. Pure formatting, written straight
+ * into the output: an index of thousands makes no object per row.
+ *
+ * "to" is what a reader may see: all recipients as the sender named them, else those of this
+ * domain, and with +BLIND nobody. Tabs and control characters become spaces in the tab-separated
+ * form, so that a subject cannot add a column or a row.
+ */
+#include "wire/rows.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "wire/json.h"
+
+static size_t recipients(const struct message *m, char *const **list_r)
+{
+    if (m->n_shown > 0) {
+        *list_r = m->shown;
+        return m->n_shown;
+    }
+    *list_r = m->to;
+    return (m->flags & MESSAGE_BLIND) != 0 ? 0 : m->n_to;
+}
+
+/* The flags of the message, then those that the mailbox knows. NULL past the last. */
+static const char *flag_at(const struct message *m, const struct row_state *st, size_t i)
+{
+    const char *own[3];
+    size_t n = 0;
+
+    for (const char *name; (name = message_flag_at(m->flags, n)) != NULL; n++)
+        if (n == i)
+            return name;
+    i -= n;
+    n = 0;
+    own[n++] = st->is_read ? "read" : "unread";
+    if (st->is_flagged)
+        own[n++] = "flagged";
+    own[n] = NULL;
+    return i < n ? own[i] : NULL;
+}
+
+/* ---- JSON ---- */
+
+static void add_text(struct str *out, const char *key, const char *s)
+{
+    str_addf(out, ",\"%s\":", key);
+    json_add_quoted(out, s, strlen(s));
+}
+
+static void add_time(struct str *out, const char *key, int64_t at_ms)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    clock_format_rfc3339(at_ms, text);
+    str_addf(out, ",\"%s\":\"%s\"", key, text);
+}
+
+static void add_list(struct str *out, const char *key, char *const *list, size_t n)
+{
+    str_addf(out, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            str_addc(out, ',');
+        json_add_quoted(out, list[i], strlen(list[i]));
+    }
+    str_addc(out, ']');
+}
+
+static void add_parts(struct str *out, const struct message *m)
+{
+    str_add(out, ",\"parts\":[");
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const struct part *p = &m->parts[i];
+
+        str_add(out, i > 0 ? ",{\"id\":" : "{\"id\":");
+        json_add_quoted(out, p->name, strlen(p->name));
+        str_add(out, p->is_content ? ",\"class\":\"content\"" : ",\"class\":\"data\"");
+        add_text(out, "type", p->type);
+        str_addf(out, ",\"length\":%llu}", (unsigned long long)p->length);
+    }
+    str_addc(out, ']');
+}
+
+/* All members, without the closing brace. */
+static void add_members(struct str *out, const struct message *m, const struct row_state *st)
+{
+    char *const *list;
+    size_t n = recipients(m, &list);
+    const char *flag;
+
+    str_addf(out, "{\"_id\":\"%s\"", m->id);
+    add_text(out, "from", m->from);
+    add_list(out, "to", list, n);
+    add_text(out, "subject", m->subject != NULL ? m->subject : "");
+    add_time(out, "date", m->date_ms);
+    str_addf(out, ",\"size\":%llu,\"flags\":[", (unsigned long long)message_size(m));
+    for (size_t i = 0; (flag = flag_at(m, st, i)) != NULL; i++)
+        str_addf(out, "%s\"%s\"", i > 0 ? "," : "", flag);
+    str_addc(out, ']');
+    add_parts(out, m);
+    add_text(out, "folder", st->folder);
+}
+
+void row_add_json(struct str *out, const struct message *m, const struct row_state *st)
+{
+    add_members(out, m, st);
+    str_addc(out, '}');
+}
+
+void row_add_envelope(struct str *out, const struct message *m, const struct row_state *st)
+{
+    add_members(out, m, st);
+    add_time(out, "received", st->received_ms);
+    str_addf(out, ",\"kind\":\"%s\"", message_kind_name(m->kind));
+    if (m->in_reply_to[0] != '\0')
+        str_addf(out, ",\"inreplyto\":\"%s\"", m->in_reply_to);
+    if (m->expires_ms != 0)
+        add_time(out, "expires", m->expires_ms);
+    if (m->n_shown > 0)
+        add_list(out, "for", m->shown, m->n_shown);
+    str_addc(out, '}');
+}
+
+/* ---- tabs ---- */
+
+static void add_cell(struct str *out, const char *s)
+{
+    size_t from = out->len;
+
+    str_add(out, s);
+    for (size_t i = from; i < out->len; i++)
+        if ((unsigned char)out->s[i] < 0x20 || out->s[i] == 0x7f)
+            out->s[i] = ' ';
+    str_addc(out, '\t');
+}
+
+void row_add_tabs(struct str *out, const struct message *m, const struct row_state *st)
+{
+    char date[CLOCK_RFC3339_SIZE];
+    struct str to = STR_INIT;
+    char *const *list;
+    size_t n = recipients(m, &list);
+    const char *flag;
+
+    clock_format_rfc3339(m->date_ms, date);
+    for (size_t i = 0; i < n; i++)
+        str_addf(&to, "%s%s", i > 0 ? "," : "", list[i]);
+    str_addf(out, "%s\t", m->id);
+    add_cell(out, m->from);
+    add_cell(out, str_c(&to));
+    add_cell(out, m->subject != NULL ? m->subject : "");
+    str_addf(out, "%s\t%llu\t", date, (unsigned long long)message_size(m));
+    for (size_t i = 0; (flag = flag_at(m, st, i)) != NULL; i++)
+        str_addf(out, "%s%s", i > 0 ? "," : "", flag);
+    str_addf(out, "\t%zu\t", m->n_parts);
+    add_cell(out, st->folder);
+    str_truncate(out, out->len - 1);
+    str_clear(&to);
+}
