@@ -262,32 +262,3 @@ int mailbox_exists(struct mail *m, const char *recipient, struct err *err)
     free(plus);
     return rc;
 }
-
-/* ---- what its owner sees ---- */
-
-/* Is the recipient "alice+lists@b.com" of this account? */
-static bool is_of(const char *recipient, const char *account)
-{
-    size_t n = strcspn(recipient, "+@");
-
-    return strncmp(recipient, account, n) == 0 && account[n] == '@' &&
-           strcmp(imid_domain_of(recipient), imid_domain_of(account)) == 0;
-}
-
-void mailbox_hide(struct message *msg, const char *account)
-{
-    size_t kept = 0;
-
-    if ((msg->flags & MESSAGE_BLIND) == 0 || strcmp(msg->from, account) == 0)
-        return;
-    for (size_t i = 0; i < msg->n_to; i++) {
-        if (is_of(msg->to[i], account))
-            msg->to[kept++] = msg->to[i];
-        else
-            free(msg->to[i]);
-    }
-    msg->n_to = kept;
-    for (size_t i = 0; i < msg->n_shown; i++)
-        free(msg->shown[i]);
-    msg->n_shown = 0;
-}

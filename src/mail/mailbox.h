@@ -42,11 +42,4 @@ int mailbox_open(struct mail *m, const char *account, const struct folder_arg *a
 /* What an account may hold: its own quota, or its domain's. */
 int64_t mailbox_quota(const struct mail *m, const struct account *a);
 
-struct message;
-/*
- * Leave in a message only what the owner of the mailbox may see, before it is shown (INDEX, FETCH):
- * of a +BLIND message, recipients but itself are hidden, unless it is the sender.
- */
-void mailbox_hide(struct message *msg, const char *account);
-
 #endif
