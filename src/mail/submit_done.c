@@ -246,6 +246,12 @@ static int tell_delivered(struct done *d, size_t i, struct err *err)
                        d->s->to[i].written, STATUS_DELIVERED, "delivered", err);
 }
 
+/* Is it the store's failure, and not this recipient's? Then nothing of it may be kept. */
+static bool is_trouble(const struct err *err)
+{
+    return err->kind == ERR_TEMPORARY || status_is_temporary(err->status);
+}
+
 /* 0 it has its result, -1 the store failed. */
 static int deliver_local(struct done *d, size_t i, struct err *err)
 {
@@ -257,7 +263,7 @@ static int deliver_local(struct done *d, size_t i, struct err *err)
         set_success(d, i, STATUS_DELIVERED);
         return tell_delivered(d, i, err);
     }
-    if (why.kind == ERR_TEMPORARY) {
+    if (is_trouble(&why)) {
         if (err != NULL)
             *err = why;
         return -1;

@@ -185,7 +185,6 @@ int submit_part(struct submit *s, const char *name, const char *type, bool is_co
 void submit_part_drop(struct submit *s)
 {
     struct part *p;
-    struct err why;
 
     if (s->state != SUBMIT_IN_PART)
         return;
@@ -195,12 +194,7 @@ void submit_part_drop(struct submit *s)
     digest_destroy(&s->digest);
     s->state = SUBMIT_OPEN;
     str_truncate(&s->memory, s->content != 0 ? 0 : (size_t)s->size);
-    if (s->chunk == s->first_chunk)
-        return;
-    turn_join(s->mail->turn, turn_ended, s);
-    if (content_truncate(s->mail->store, s->content, s->first_chunk, &why) < 0)
-        submit_break(s, &why);
-    s->chunk = s->first_chunk;
+    s->chunk = s->first_chunk;   /* rows of this part are replaced by those of the next */
 }
 
 static int part_failed(struct submit *s, enum status status, const char *text, struct err *err)

@@ -30,11 +30,13 @@ struct content {
 void content_clear(struct content *c);
 
 int content_begin(struct store *st, int64_t now_ms, int64_t *id_r, struct err *err);
-/* The next chunk: exactly CONTENT_CHUNK bytes unless it is the last of its part; never empty. */
+/*
+ * The next chunk: exactly CONTENT_CHUNK bytes unless it is the last of its part; never empty. A
+ * part that was given up leaves its numbers to the next one: what stands there is replaced, and
+ * what is left behind the last part goes with content_finish().
+ */
 int content_append(struct store *st, int64_t id, uint32_t chunk, const void *p, size_t n,
                    struct err *err);
-/* Take the chunks of a draft from this number on away again: their part was given up. 0 or -1. */
-int content_truncate(struct store *st, int64_t id, uint32_t chunk, struct err *err);
 /* signature and certificate may be NULL. The message gives sender, subject, date, flags, sizes. */
 int content_finish(struct store *st, int64_t id, const struct message *m, const char *header,
                    const char *signature, const char *certificate, struct err *err);
