@@ -30,7 +30,9 @@ struct xml_limits {
 
 /*
  * All strings are borrowed for the call. An event function returns 0, or -1 to stop the reader
- * for good (xml_feed then returns -1 with ERR_PROTOCOL). It must not destroy the reader.
+ * for good (xml_feed then returns -1 with ERR_PROTOCOL). It must not destroy or feed the reader.
+ * Any of them may be NULL. An element in no namespace has ns "". Attributes are without namespace
+ * declarations; the limit counts both. Text may come in pieces; its depth is its element's.
  */
 struct xml_events {
     int (*open)(void *ctx, const char *ns, const char *name, const struct xml_attr *attrs, size_t n);
