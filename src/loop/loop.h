@@ -44,7 +44,10 @@ void loop_undefer(struct loop *lp, loop_fn *fn, void *ctx);  /* forget it, if st
 /* A signal that ends up as a call of fn in a turn. SIGPIPE is ignored by loop_create(). */
 int loop_on_signal(struct loop *lp, int signo, loop_fn *fn, void *ctx, struct err *err);
 
-/* Readable or (write) writable descriptor, until unwatched. For what is no stream. */
+/*
+ * Readable or (write) writable descriptor, until unwatched (from within the call too). For what
+ * is no stream. NULL: it cannot be watched (a regular file).
+ */
 struct loop_watch;
 struct loop_watch *loop_watch(struct loop *lp, int fd, bool write, loop_fn *fn, void *ctx);
 void loop_unwatch(struct loop_watch **wp);
@@ -52,6 +55,7 @@ void loop_unwatch(struct loop_watch **wp);
 /* ---- timers: one shot, set again from within their own call if wanted ---- */
 
 struct loop_timer;
+/* They go by the loop's clock: a fake one that is moved makes them due in the next turn. */
 struct loop_timer *loop_timer_create(struct loop *lp, loop_fn *fn, void *ctx);
 void loop_timer_destroy(struct loop_timer **tp);
 void loop_timer_set(struct loop_timer *t, int64_t delay_ms);  /* replaces; delay 0 is the next turn */

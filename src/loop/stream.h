@@ -33,8 +33,9 @@ struct stream_events {
     void (*data)(void *ctx);                   /* there is input: stream_peek(), stream_take() */
     void (*drained)(void *ctx);                /* pending output fell to STREAM_LOW; may be NULL */
     void (*idle)(void *ctx);                   /* the idle time has passed; may be NULL (then closed) */
-    void (*closed)(void *ctx, const struct err *why);  /* by the peer or an error; the owner then
-                                                  calls stream_close() */
+    void (*closed)(void *ctx, const struct err *why);  /* by the peer (kind ERR_NONE) or an error; after
+                                                  what came before it. Output may still leave. The
+                                                  owner then calls stream_close() */
 };
 
 /* Take over an accepted descriptor (made non-blocking, TCP_NODELAY). */
@@ -45,14 +46,35 @@ struct stream *stream_accept(struct loop *lp, int fd, const struct stream_events
  */
 struct stream *stream_connect(struct loop *lp, const char *host, uint16_t port,
                               const struct stream_events *ev, void *ctx, struct err *err);
-/* flush: what was written before still leaves (at most 5 s); else it is dropped. */
+/*
+ * flush: what was written before still leaves (at most 5 s), then the stream says goodbye and waits
+ * for the peer's end; else it is dropped. An owner that has told of a commit of this turn closes
+ * with flush in a later turn only, as a failed one is taken back by stream_discard_held().
+ */
 void stream_close(struct stream **sp, bool flush);
 
-/* Start TLS over the connection. ssl is taken over. Input that was buffered must have been taken. */
-void stream_start_tls(struct stream *s, struct ssl_st *ssl, bool is_server);
-struct ssl_st *stream_tls(const struct stream *s);  /* NULL: plain */
+/* ---- TLS ---- */
 
-/* The buffered input, contiguous; valid until the next call. Take n of it when done. */
+/*
+ * Start TLS over the connection, after what was written so far has left in clear. ssl is taken over
+ * in any case. From this call to the handshake's end nothing is read as data.
+ *
+ * Returns 0, or -1: clear bytes lie untaken in stream_peek(), and nothing was started. Server side,
+ * clear bytes may also come before what was written has left: then nothing is started either, and
+ * they come as data, with stream_tls() NULL. Either way they were sent too early, and the owner
+ * closes. No clear byte is ever read as TLS, and none is lost unseen.
+ */
+int stream_start_tls(struct stream *s, struct ssl_st *ssl, bool is_server);
+struct ssl_st *stream_tls(const struct stream *s);  /* NULL: plain, or not yet */
+
+/* What this room needs of the TLS library and may not name: seal/context.h fills it. NULL: do without. */
+struct stream_tls_hooks {
+    void (*goodbye)(struct ssl_st *ssl);  /* write the close_notify */
+    void (*explain)(unsigned long code, char *text, size_t size);  /* a library's error code in words */
+};
+void stream_set_tls_hooks(struct loop *lp, const struct stream_tls_hooks *hooks);  /* borrowed */
+
+/* The buffered input, contiguous; valid until the next call of either. Take n of it when done. */
 const char *stream_peek(struct stream *s, size_t *len_r);
 void stream_take(struct stream *s, size_t n);
 void stream_hold_input(struct stream *s, bool hold);  /* no data events meanwhile */
@@ -75,9 +97,12 @@ int stream_peer_uid(const struct stream *s, uint32_t *uid_r);
 
 struct stream_listener;
 /*
- * Listen on an address and port, or "unix:/path" with a mode (a stale socket file is replaced).
- * accepted is called with a descriptor that it owns. With more than max_open (0: no limit)
- * the caller's count of open ones, see stream_listener_pause().
+ * Listen on an address and port ("::" is every address, of IPv4 alone where there is no IPv6), or
+ * on "unix:/path" with a mode (a stale socket file is replaced; one in use is an error). accepted
+ * is called with a non-blocking descriptor that it owns.
+ *
+ * Out of descriptors, it rests for 100 ms and tries again: see the counters. An owner that has
+ * enough connections pauses it.
  */
 struct stream_listener *stream_listen(struct loop *lp, const char *address, uint16_t port,
                                       unsigned unix_mode,
@@ -85,6 +110,11 @@ struct stream_listener *stream_listen(struct loop *lp, const char *address, uint
                                       struct err *err);
 uint16_t stream_listener_port(const struct stream_listener *l);  /* the real one where 0 was asked */
 void stream_listener_pause(struct stream_listener *l, bool pause);
+struct stream_listener_counters {
+    uint64_t accepted;
+    uint64_t starved;  /* rests for want of descriptors or memory */
+};
+const struct stream_listener_counters *stream_listener_counters(const struct stream_listener *l);
 void stream_listener_close(struct stream_listener **lp);
 
 #endif

@@ -27,7 +27,7 @@ struct work {
 struct worker;
 /* threads 0: as many as there are processors, at least 1, at most 16. NULL: err. */
 struct worker *worker_create(struct loop *lp, size_t threads, struct err *err);
-/* Waits for what is running, drops the rest. */
+/* Waits for what is running, drops the rest. Not from within done() or drop(). */
 void worker_destroy(struct worker **wp);
 
 /* Queue; taken over. Returns its id, never 0. */
