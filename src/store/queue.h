@@ -50,9 +50,10 @@ int queue_put(struct store *st, struct queue_entry *q, struct err *err);
 int queue_get(struct store *st, int64_t id, struct queue_entry *q_r, struct err *err);
 
 /*
- * Claim what is due for a path, oldest first: at most max_entries, and no more after their
- * octets and headers exceed max_bytes (the first is always taken). attempts is counted up.
- * fn may keep copies; it may not write. Returns how many, or -1.
+ * Claim for lease_ms from now what is due for a path, due longest first: at most max_entries, and
+ * no more than max_bytes of octets and headers together (the first is always taken). attempts is
+ * counted up. fn gets the entry as claimed; it may keep copies, it may not write, and stops after
+ * this entry by non-zero. Returns how many, or -1 (nothing is claimed).
  */
 int queue_claim(struct store *st, const char *origin, const char *destination, int64_t now_ms,
                 int64_t lease_ms, int max_entries, int64_t max_bytes,
