@@ -91,8 +91,11 @@ static int holds(struct sqlite *db, const char *sql, struct err *err)
 int sqlite_check(struct store *st, struct err *err)
 {
     struct sqlite *db = sqlite_of(st);
-    int rc = holds(db, "PRAGMA integrity_check(1)", err);
+    int rc;
 
+    if (sqlite_txn_write_state(db, err) < 0)
+        return -1;
+    rc = holds(db, "PRAGMA integrity_check(1)", err);
     if (rc == 1)
         rc = holds(db,
                    "SELECT 'table ' || \"table\" || ': a row refers to one of ' || parent ||"

@@ -155,6 +155,8 @@ int sqlite_txn_write(struct sqlite *db, struct err *err);
 /* After a failed statement: has SQLite rolled back everything? */
 void sqlite_txn_failed(struct sqlite *db, const struct err *err);
 int64_t sqlite_txn_next_id(struct sqlite *db);  /* within a transaction */
+/* Write the row of state as it is by now; the commit does. 0 or -1. */
+int sqlite_txn_write_state(struct sqlite *db, struct err *err);
 bool sqlite_txn_is_dirty(const struct store *st);
 int sqlite_txn_commit(struct store *st, struct err *err);
 void sqlite_txn_rollback(struct store *st);

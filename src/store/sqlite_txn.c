@@ -60,11 +60,11 @@ static bool state_is(const struct sqlite_state *a, const struct sqlite_state *b)
            a->messages == b->messages && a->queued == b->queued && a->bytes == b->bytes;
 }
 
-static int write_state(struct sqlite *db, struct err *err)
+int sqlite_txn_write_state(struct sqlite *db, struct err *err)
 {
     struct sqlite_query q;
 
-    if (state_is(&db->state, &db->disk_state))
+    if (db->txn != TXN_OPEN || state_is(&db->state, &db->disk_state))
         return 0;
     if (sqlite_query(db, &q, STMT_STATE_PUT,
                      "UPDATE state SET last_id = ?1, accounts = ?2, messages = ?3, queued = ?4,"
@@ -151,7 +151,7 @@ int sqlite_txn_commit(struct store *st, struct err *err)
     if (db->txn == TXN_LOST) {
         if (err != NULL)
             *err = db->lost;
-    } else if (write_state(db, err) == 0) {
+    } else if (sqlite_txn_write_state(db, err) == 0) {
         rc = run(db, STMT_COMMIT, "COMMIT", err);
     }
     if (rc < 0)
