@@ -62,7 +62,8 @@ struct xml_reader {
     struct str root;     /* the root's start tag */
     struct str scope;
     struct str names;    /* the names of one start tag, cut */
-    struct xml_attr *attrs;
+    struct xml_attr *attrs;  /* room for n_attrs */
+    size_t n_attrs;
 };
 
 static int refuse(struct xml_reader *r, int status, const char *text)
@@ -166,6 +167,10 @@ static void report_start(struct xml_reader *r, const char *name, const char **at
 {
     struct xml_attr element;
 
+    if (n > r->n_attrs) {
+        r->n_attrs = MAX(n, 16);
+        r->attrs = mem_realloc(r->attrs, r->n_attrs * sizeof(*r->attrs));
+    }
     str_truncate(&r->names, 0);
     str_reserve(&r->names, bytes + strlen(name) + 1);
     cut_triplet(&r->names, name, &element);
@@ -293,20 +298,20 @@ static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *system_i
     (void)system_id;
     (void)public_id;
     (void)has_internal_subset;
-    refuse(ctx, STATUS_SYNTAX, "a document type declaration");
+    refuse(ctx, STATUS_NOT_ALLOWED, "a document type declaration");
 }
 
 static void on_instruction(void *ctx, const XML_Char *target, const XML_Char *data)
 {
     (void)target;
     (void)data;
-    refuse(ctx, STATUS_SYNTAX, "a processing instruction");
+    refuse(ctx, STATUS_NOT_ALLOWED, "a processing instruction");
 }
 
 static void on_comment(void *ctx, const XML_Char *text)
 {
     (void)text;
-    refuse(ctx, STATUS_SYNTAX, "a comment");
+    refuse(ctx, STATUS_NOT_ALLOWED, "a comment");
 }
 
 /* ---- the reader ---- */
@@ -339,7 +344,6 @@ struct xml_reader *xml_reader_create(const struct xml_limits *limits,
     r->limits = *limits;
     r->events = *events;
     r->ctx = ctx;
-    r->attrs = mem_alloc(MAX(limits->attrs, 1) * sizeof(*r->attrs));
     make_parser(r);
     return r;
 }

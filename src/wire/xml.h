@@ -51,8 +51,8 @@ void xml_reader_destroy(struct xml_reader **rp);
 
 /*
  * Read some bytes. 0, or -1: ERR_PROTOCOL with a text that says what was wrong and err->status
- * STATUS_LIMIT for a limit, STATUS_SYNTAX for XML that is not well formed or not allowed. After
- * -1 every further call returns -1.
+ * STATUS_LIMIT for a limit, STATUS_NOT_ALLOWED for what XMPP restricts (a DTD, an instruction, a
+ * comment), STATUS_SYNTAX for XML that is not well formed. After -1 every further call returns -1.
  */
 int xml_feed(struct xml_reader *r, const char *p, size_t n, struct err *err);
 

@@ -428,15 +428,18 @@ static const char *stream_condition(const struct err *err)
     return err->status == STATUS_NOT_ALLOWED ? "restricted-xml" : "not-well-formed";
 }
 
-static void on_data(void *ctx)
+/* Read what there is; until_ms: the monotonic time at which the rest is left for the next turn. */
+static void read_input(struct link *l, int64_t until_ms)
 {
-    struct link *l = ctx;
-    int64_t since = clock_mono_ms(l->cfg.clock);
     struct err err = { 0 };
     const char *p;
     size_t n;
 
     while (l->stream != NULL && !l->is_held && (p = stream_peek(l->stream, &n)) != NULL && n > 0) {
+        if (clock_mono_ms(l->cfg.clock) >= until_ms) {
+            stream_hold_input(l->stream, false);  /* brings the data event again */
+            return;
+        }
         n = MIN(n, SLICE_BYTES);
         l->status.bytes_in += n;
         l->is_reading = true;
@@ -448,15 +451,22 @@ static void on_data(void *ctx)
             return;
         }
         stream_take(l->stream, n);
-        if (clock_mono_ms(l->cfg.clock) - since >= LOOP_TURN_MS)
-            return;
     }
+}
+
+static void on_data(void *ctx)
+{
+    struct link *l = ctx;
+
+    read_input(l, clock_mono_ms(l->cfg.clock) + LOOP_TURN_MS);
 }
 
 static void on_closed(void *ctx, const struct err *why)
 {
     struct link *l = ctx;
 
+    /* The last that was said (a stream error) is the reason that counts. */
+    read_input(l, INT64_MAX);
     /* Nobody is there to read our end tag. */
     l->has_header = false;
     link_end(l, CAUSE_LOST, NULL, "%s", why != NULL ? why->text : "the connection was closed");

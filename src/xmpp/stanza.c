@@ -173,7 +173,7 @@ void stanza_builder_start(struct stanza_builder *b, size_t depth, const char *ns
         set_attrs(el, attrs, n);
     else
         set_address(el, attrs, n);
-    if (ns != NULL)
+    if (ns != NULL && *ns != '\0')
         xmpp_stanza_set_ns(el, ns);
     b->open[depth] = el;
     if (depth == 1) {

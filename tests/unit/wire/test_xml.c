@@ -289,10 +289,11 @@ static void what_rfc_6120_forbids_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         struct outcome o = run_all_ways(rows[i], &usual);
+        bool is_restricted = strstr(rows[i], "<!") != NULL || strstr(rows[i], "<?php") != NULL;
 
         if (o.rc == 0)
             fail_msg("%s was taken", rows[i]);
-        assert_int_equal(o.err.status, STATUS_SYNTAX);
+        assert_int_equal(o.err.status, is_restricted ? STATUS_NOT_ALLOWED : STATUS_SYNTAX);
         outcome_clear(&o);
     }
 }
@@ -535,9 +536,9 @@ static void an_element_to_be_published_is_checked(void **state)
         { "<a xmlns='urn:a'/>text",                               STATUS_SYNTAX },
         { "<?xml version='1.0'?><a xmlns='urn:a'/>",              STATUS_SYNTAX },
         { "\xef\xbb\xbf<a xmlns='urn:a'/>",                       STATUS_SYNTAX },
-        { "<!DOCTYPE a><a xmlns='urn:a'/>",                       STATUS_SYNTAX },
-        { "<a xmlns='urn:a'><!-- c --></a>",                      STATUS_SYNTAX },
-        { "<a xmlns='urn:a'><?p?></a>",                           STATUS_SYNTAX },
+        { "<!DOCTYPE a><a xmlns='urn:a'/>",                       STATUS_NOT_ALLOWED },
+        { "<a xmlns='urn:a'><!-- c --></a>",                      STATUS_NOT_ALLOWED },
+        { "<a xmlns='urn:a'><?p?></a>",                           STATUS_NOT_ALLOWED },
         { "<a xmlns='urn:a'>&x;</a>",                             STATUS_SYNTAX },
         { "<a xmlns='urn:a'><p:b/></a>",                          STATUS_SYNTAX },
         { "<a xmlns='urn:a'><b><c><d><e><f/></e></d></c></b></a>", STATUS_LIMIT },
