@@ -125,10 +125,9 @@ void jid_unescape(struct str *out, const char *node)
 {
     for (const char *p = node; *p != '\0'; p++) {
         char c = sequence_at(p);
-        bool at_end = p == node || p[3] == '\0';
 
         /* XEP-0106 §3: \20 neither begins nor ends a node, so there it is only text. */
-        if (c == 0 || (c == ' ' && at_end)) {
+        if (c == 0 || (c == ' ' && (p == node || p[3] == '\0'))) {
             str_addc(out, *p);
             continue;
         }

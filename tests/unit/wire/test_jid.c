@@ -201,7 +201,7 @@ static char *folded(const char *address)
 static void check_one(const char *written, bool has_folder, struct map *seen)
 {
     struct str out = STR_INIT;
-    char *imid = folded(written), *address, *other;
+    char *imid = folded(written), *address = NULL, *other;
     struct jid jid;
 
     if (jid_from_address(&out, written, "b.com", "immp.b.com", NULL) < 0) {
