@@ -73,6 +73,18 @@ int queue_each_path(struct store *st, int64_t now_ms,
     return st->ops->queue_each_path(st, now_ms, fn, ctx, err);
 }
 
+int queue_next(struct store *st, const char *origin, const char *destination, int64_t *at_ms_r,
+               struct err *err)
+{
+    *at_ms_r = 0;
+    return st->ops->queue_next(st, origin, destination, at_ms_r, err);
+}
+
+int queue_release(struct store *st, struct err *err)
+{
+    return st->ops->queue_release(st, err);
+}
+
 int queue_each(struct store *st, const char *destination,
                int (*fn)(void *ctx, const struct queue_entry *q), void *ctx, struct err *err)
 {

@@ -74,6 +74,17 @@ struct queue_path {
 };
 int queue_each_path(struct store *st, int64_t now_ms,
                     int (*fn)(void *ctx, const struct queue_path *p), void *ctx, struct err *err);
+/*
+ * When the next entry of a path is due, or the lease of one runs out, whichever is first: 1 with
+ * *at_ms_r, 0 it has none that is QUEUED or CLAIMED.
+ */
+int queue_next(struct store *st, const char *origin, const char *destination, int64_t *at_ms_r,
+               struct err *err);
+/*
+ * All that is CLAIMED is QUEUED again, due as it was before. For a process that is the only one on
+ * its queue, at its start. Returns how many, or -1.
+ */
+int queue_release(struct store *st, struct err *err);
 /* Entries by id; destination NULL: all. */
 int queue_each(struct store *st, const char *destination,
                int (*fn)(void *ctx, const struct queue_entry *q), void *ctx, struct err *err);

@@ -79,6 +79,8 @@ enum sqlite_stmt {
     STMT_QUEUE_EACH,
     STMT_QUEUE_EACH_TO,
     STMT_QUEUE_EXPIRED,
+    STMT_QUEUE_NEXT,
+    STMT_QUEUE_RELEASE,
     STMT_QUEUE_HURRY,
     STMT_QUEUE_HURRY_TO,
     STMT_PEER_GET,
@@ -269,6 +271,9 @@ int sqlite_queue_hold(struct store *st, int64_t id, bool hold, struct err *err);
 int sqlite_queue_del(struct store *st, int64_t id, struct err *err);
 int sqlite_queue_each_path(struct store *st, int64_t now_ms, store_path_fn *fn, void *ctx,
                            struct err *err);
+int sqlite_queue_next(struct store *st, const char *origin, const char *destination,
+                      int64_t *at_ms_r, struct err *err);
+int sqlite_queue_release(struct store *st, struct err *err);
 int sqlite_queue_each(struct store *st, const char *destination, store_queue_fn *fn, void *ctx,
                       struct err *err);
 int sqlite_queue_each_expired(struct store *st, int64_t now_ms, int limit, store_queue_fn *fn,

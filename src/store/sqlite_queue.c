@@ -326,6 +326,48 @@ int sqlite_queue_hurry(struct store *st, const char *destination, int64_t now_ms
     return sqlite_query_run(&q, err);
 }
 
+int sqlite_queue_next(struct store *st, const char *origin, const char *destination,
+                      int64_t *at_ms_r, struct err *err)
+{
+    struct sqlite *db = sqlite_of(st);
+    struct sqlite_query q;
+    int64_t path = 0;
+    int rc = sqlite_path_id(db, origin, destination, false, &path, err);
+
+    if (rc <= 0)
+        return rc;
+    /* Two ends of one index; an aggregate over both at once would walk all of it. */
+    if (sqlite_query(db, &q, STMT_QUEUE_NEXT,
+                     "SELECT at_ms FROM (SELECT min(at_ms) AS at_ms FROM queue"
+                     " WHERE path = ?1 AND state = ?2 UNION ALL SELECT min(at_ms) FROM queue"
+                     " WHERE path = ?1 AND state = ?3) WHERE at_ms NOT NULL ORDER BY at_ms LIMIT 1",
+                     err) < 0)
+        return -1;
+    sqlite_bind_int(&q, 1, path);
+    sqlite_bind_int(&q, 2, QUEUE_QUEUED);
+    sqlite_bind_int(&q, 3, QUEUE_CLAIMED);
+    rc = sqlite_query_row(&q, err);
+    if (rc > 0)
+        *at_ms_r = sqlite_column_int(&q, 0);
+    sqlite_query_end(&q);
+    return rc;
+}
+
+int sqlite_queue_release(struct store *st, struct err *err)
+{
+    struct sqlite *db = sqlite_of(st);
+    struct sqlite_query q;
+
+    if (sqlite_txn_write(db, err) < 0 ||
+        sqlite_query(db, &q, STMT_QUEUE_RELEASE,
+                     "UPDATE queue SET state = ?1, at_ms = due_ms WHERE state = ?2 AND"
+                     " path IN (SELECT id FROM paths)", err) < 0)
+        return -1;
+    sqlite_bind_int(&q, 1, QUEUE_QUEUED);
+    sqlite_bind_int(&q, 2, QUEUE_CLAIMED);
+    return sqlite_query_run(&q, err);
+}
+
 /* ---- walking ---- */
 
 static int walk(struct sqlite_query *q, store_queue_fn *fn, void *ctx, struct err *err)

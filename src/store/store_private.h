@@ -96,6 +96,9 @@ struct store_ops {
     int (*queue_del)(struct store *st, int64_t id, struct err *err);
     int (*queue_each_path)(struct store *st, int64_t now_ms, store_path_fn *fn, void *ctx,
                            struct err *err);
+    int (*queue_next)(struct store *st, const char *origin, const char *destination,
+                      int64_t *at_ms_r, struct err *err);
+    int (*queue_release)(struct store *st, struct err *err);
     int (*queue_each)(struct store *st, const char *destination, store_queue_fn *fn, void *ctx,
                       struct err *err);
     int (*queue_each_expired)(struct store *st, int64_t now_ms, int limit, store_queue_fn *fn,
