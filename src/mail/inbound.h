@@ -12,13 +12,18 @@
 
 #define INBOUND_AGE_MS   (7LL * 24 * 3600 * 1000)   /* older is expired */
 #define INBOUND_AHEAD_MS (10LL * 60 * 1000)         /* a clock may be so much ahead */
-#define INBOUND_OPENING_MAX 512                     /* seals being opened at once; more is `busy` */
+#define INBOUND_ARMOR_MAX (1024u * 1024)            /* larger is too-large */
+/* What is being opened at once; more is `busy`. */
+#define INBOUND_OPENING_MAX   512                   /* seals */
+#define INBOUND_OPENING_PEER  128                   /* of one address: twice a sender's window */
+#define INBOUND_OPENING_BYTES (128u * 1024 * 1024)  /* of armor */
 
 struct inbound;
 struct inbound *inbound_create(struct mail *m);
 void inbound_destroy(struct inbound **ip);
 
 struct inbound_seal {
+    const char *at;            /* our domain whose link it came over; NULL: the destination's */
     const char *bundle;        /* attributes of the element, as they came */
     const char *origin;
     const char *destination;
@@ -41,6 +46,7 @@ void inbound_forget(struct inbound *in, void *ctx);
 struct inbound_counters {
     uint64_t seals, messages, delivered, repeats;
     uint64_t refused[REFUSED_COUNT];
+    uint64_t failed;           /* answered by no receipt: no keys, store trouble */
 };
 const struct inbound_counters *inbound_counters(const struct inbound *in);
 

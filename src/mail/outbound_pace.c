@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pace of a path.
+ *
+ * Which stanza size moves most differs by a factor of ten between servers and their settings, in
+ * either direction, and no server says so; only goodput tells. So the search stands on a cell of
+ * the grid (its home), measures it, and now and then tries a neighbour for one measurement. It
+ * moves when that paid, else goes back and leaves the neighbour alone for a while, the longer the
+ * worse it was. More bytes under way must earn clearly more, so that the window shrinks to what
+ * the path drains: no server's queue is filled for nothing.
+ *
+ * Only a path with a backlog is measured. One that sends all it has at once has nothing to gain.
+ */
+#include "mail/outbound_pace.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+
+#define WINDOW_START  3      /* 8 bundles … */
+#define SIZE_START    2      /* … of 16 KiB: the middle, a few steps from any optimum */
+#define MEASURE_MS    100
+#define MEASURE_MAX_MS 3000  /* of a slow path: a few answers must do */
+#define ANSWERS_MIN   8
+#define PROOFS        8      /* before the ceiling is doubled */
+#define STANZA_MAX    (256u * 1024)
+
+/* Steps in the grid: one dimension alone, or one for the other at the same bytes under way. */
+static const struct { int window, size; double gain; } steps[] = {
+    { +1, 0,  1.04 },
+    { 0,  +1, 1.03 },
+    { +1, -1, 1.02 },
+    { -1, +1, 1.02 },
+    { 0,  -1, 1.02 },
+    { -1, 0,  0.99 },
+};
+
+/* ---- the grid ---- */
+
+static bool is_cell(const struct pace *p, int window, int size)
+{
+    return window >= 0 && window < PACE_WINDOWS && size >= 0 && size < PACE_SIZES &&
+           ((size_t)PACE_SIZE_MIN << size) <= MAX(p->ceiling, PACE_SIZE_MIN);
+}
+
+static void stand_on(struct pace *p, int window, int size, size_t in_flight)
+{
+    p->window = window;
+    p->size = size;
+    p->begun_ms = -1;
+    p->skip = in_flight;
+}
+
+static struct pace_cell *home(struct pace *p)
+{
+    return &p->cells[p->home_window][p->home_size];
+}
+
+/* How long a neighbour that was tried and not taken is left alone. */
+static int64_t patience(double rate, double best)
+{
+    return rate < 0.5 * best ? 120000 : rate < 0.85 * best ? 30000 : 10000;
+}
+
+/* The next neighbour of home to try, the way that paid last first. -1: none now. */
+static int next_step(struct pace *p, int64_t now_ms)
+{
+    for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+        size_t k = (i + (size_t)p->direction) % N_ELEMENTS(steps);
+        int w = p->home_window + steps[k].window, s = p->home_size + steps[k].size;
+        const struct pace_cell *c;
+
+        if (!is_cell(p, w, s))
+            continue;
+        c = &p->cells[w][s];
+        if (c->rate <= 0 || now_ms - c->tried_ms > patience(c->rate, home(p)->rate))
+            return (int)k;
+    }
+    return -1;
+}
+
+/* Which step led from home to the cell in use. */
+static size_t step_taken(const struct pace *p)
+{
+    size_t k = 0;
+
+    while (k + 1 < N_ELEMENTS(steps) && (p->home_window + steps[k].window != p->window ||
+                                         p->home_size + steps[k].size != p->size))
+        k++;
+    return k;
+}
+
+/* A measurement has ended. */
+static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
+{
+    struct pace_cell *c = &p->cells[p->window][p->size];
+    double rate = (double)p->bytes * 1000.0 / (double)MAX(now_ms - p->begun_ms, 1);
+    bool is_home = p->window == p->home_window && p->size == p->home_size;
+    int k;
+
+    c->rate = is_home && c->rate > 0 ? (c->rate + rate) / 2 : rate;
+    c->tried_ms = now_ms;
+    if (!is_home) {
+        size_t taken = step_taken(p);
+
+        if (rate >= home(p)->rate * steps[taken].gain) {
+            p->home_window = p->window;
+            p->home_size = p->size;
+            p->direction = (int)taken;
+        } else {
+            stand_on(p, p->home_window, p->home_size, in_flight);
+            return;   /* home is measured again before anything else is tried */
+        }
+    }
+    k = next_step(p, now_ms);
+    if (k >= 0)
+        stand_on(p, p->home_window + steps[k].window, p->home_size + steps[k].size, in_flight);
+    else
+        stand_on(p, p->home_window, p->home_size, 0);
+}
+
+static void measure(struct pace *p, int64_t now_ms, size_t bytes, size_t in_flight)
+{
+    int64_t took;
+
+    if (p->skip > 0) {
+        p->skip--;
+        return;
+    }
+    if (p->begun_ms < 0) {   /* this answer ends what was before; the next one counts */
+        p->begun_ms = now_ms;
+        p->bytes = 0;
+        p->answers = 0;
+        return;
+    }
+    p->bytes += bytes;
+    p->answers++;
+    took = now_ms - p->begun_ms;
+    if ((took >= MEASURE_MS && p->answers >= MAX(ANSWERS_MIN, pace_window(p))) ||
+        (took >= MEASURE_MAX_MS && p->answers >= ANSWERS_MIN / 2))
+        decide(p, now_ms, in_flight);
+}
+
+/* ---- the ceiling ---- */
+
+void pace_set_limit(struct pace *p, size_t start, size_t limit)
+{
+    start = MIN(MAX(start, PACE_FLOOR), STANZA_MAX);
+    p->limit = limit == 0 ? start : MIN(limit, STANZA_MAX);
+    p->ceiling = MIN(start, p->limit);
+    while (p->home_size > 0 && !is_cell(p, p->home_window, p->home_size))
+        p->home_size--;
+    p->proofs = 0;
+    stand_on(p, p->home_window, p->home_size, 0);
+}
+
+static bool prove(struct pace *p, size_t stanza)
+{
+    if (stanza < p->ceiling / 4 * 3 || p->ceiling >= p->limit)
+        return false;
+    if (++p->proofs < PROOFS)
+        return false;
+    p->proofs = 0;
+    p->ceiling = MIN(p->ceiling * 2, p->limit);
+    return true;
+}
+
+bool pace_died(struct pace *p, size_t stanza)
+{
+    size_t half = MAX(MIN(stanza, p->ceiling) / 2, PACE_FLOOR);
+
+    p->proofs = 0;
+    if (stanza < p->ceiling / 2 || half >= p->ceiling)
+        return false;
+    p->ceiling = half;
+    while (p->home_size > 0 && !is_cell(p, p->home_window, p->home_size))
+        p->home_size--;
+    stand_on(p, p->home_window, p->home_size, 0);
+    return true;
+}
+
+/* ---- the outside ---- */
+
+void pace_init(struct pace *p, size_t start, size_t limit)
+{
+    memset(p, 0, sizeof(*p));
+    p->home_window = WINDOW_START;
+    p->home_size = SIZE_START;
+    pace_set_limit(p, start, limit);
+}
+
+size_t pace_window(const struct pace *p)
+{
+    return (size_t)1 << p->window;
+}
+
+size_t pace_size(const struct pace *p)
+{
+    return MIN((size_t)PACE_SIZE_MIN << p->size, p->ceiling);
+}
+
+bool pace_answered(struct pace *p, int64_t now_ms, int64_t trip_ms, size_t stanza, size_t bytes,
+                   size_t in_flight, bool is_limit)
+{
+    p->trip_ms = p->trip_ms <= 0 ? (double)trip_ms : p->trip_ms * 0.875 + (double)trip_ms * 0.125;
+    if (is_limit)
+        measure(p, now_ms, bytes, in_flight);
+    else if (p->begun_ms >= 0 || p->skip > 0 || p->window != p->home_window ||
+             p->size != p->home_size)
+        stand_on(p, p->home_window, p->home_size, 0);
+    return prove(p, stanza);
+}
+
+void pace_failed(struct pace *p)
+{
+    memset(p->cells, 0, sizeof(p->cells));
+    if (p->home_window > 0)
+        p->home_window--;
+    stand_on(p, p->home_window, p->home_size, 0);
+}
