@@ -31,7 +31,7 @@ void str_add(struct str *st, const char *s);
 void str_addn(struct str *st, const void *p, size_t n);
 void str_addc(struct str *st, char c);
 void str_addf(struct str *st, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void str_vaddf(struct str *st, const char *fmt, va_list ap);
+void str_vaddf(struct str *st, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void str_add_xml(struct str *st, const char *s);              /* escapes & < > ' " */
 void str_addn_xml(struct str *st, const char *s, size_t n);
 void str_add_hex(struct str *st, const uint8_t *p, size_t n); /* lower case */

@@ -82,6 +82,28 @@ static char *skip_scheme(char *s)
 
 /* ---- the fields ---- */
 
+/*
+ * Nodeprep composes characters and is not everywhere stable. A segment must stay what it is when
+ * it is prepared once more, also behind the "f" that ends an escaped "/" (XEP-0106) in its JID.
+ */
+static bool is_stable(const char *ready)
+{
+    struct str text = STR_INIT;
+    char *again = NULL;
+    bool same = true;
+
+    for (const char *p = ready; same && *p != '\0'; p++)
+        same = (unsigned char)*p < 0x80;
+    if (same)
+        return true;
+    str_addc(&text, 'f');
+    str_add(&text, ready);
+    same = prep_local(str_c(&text), &again, NULL) == 0 && strcmp(again, str_c(&text)) == 0;
+    free(again);
+    str_clear(&text);
+    return same;
+}
+
 static int prepare_segment(const char *segment, struct str *out, struct err *err)
 {
     char *ready;
@@ -91,7 +113,7 @@ static int prepare_segment(const char *segment, struct str *out, struct err *err
     if (prep_local(segment, &ready, err) < 0)
         return err_prefix(err, "not an IMID");
     if (*ready == '\0' || strcmp(ready, ".") == 0 || strcmp(ready, "..") == 0 ||
-        strpbrk(ready, "\"&'/:<>@#+ ") != NULL) {
+        strpbrk(ready, "\"&'/:<>@#+ ") != NULL || !is_stable(ready)) {
         free(ready);
         return bad(err, "a segment of the local part holds what none may hold");
     }

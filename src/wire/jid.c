@@ -125,10 +125,9 @@ void jid_unescape(struct str *out, const char *node)
 {
     for (const char *p = node; *p != '\0'; p++) {
         char c = sequence_at(p);
-        bool at_end = p == node || p[3] == '\0';
 
         /* XEP-0106 §3: \20 neither begins nor ends a node, so there it is only text. */
-        if (c == 0 || (c == ' ' && at_end)) {
+        if (c == 0 || (c == ' ' && (p == node || p[3] == '\0'))) {
             str_addc(out, *p);
             continue;
         }
@@ -139,21 +138,60 @@ void jid_unescape(struct str *out, const char *node)
 
 /* ---- the map ---- */
 
+/* What XMPP servers make of the node must still be read as the text that was escaped. */
+static bool survives_preparation(const char *node, const char *text)
+{
+    struct str back = STR_INIT;
+    char *prepared;
+    bool same;
+
+    if (prep_local(node, &prepared, NULL) < 0)
+        return false;
+    jid_unescape(&back, prepared);
+    same = strcmp(str_c(&back), text) == 0;
+    str_clear(&back);
+    free(prepared);
+    return same;
+}
+
+/*
+ * Local parts are prepared and imid.c sees to it that they stay so behind an escaped "/". A
+ * folder is as somebody wrote it: it is folded here, since servers will fold the node anyway.
+ */
+static int escape_folder(struct str *node, char *text, struct err *err)
+{
+    char *plus = strchr(text, '+'), *folded;
+    struct str whole = STR_INIT;
+    int rc = -1;
+
+    if (prep_fold(plus, &folded, err) < 0)
+        return -1;
+    str_addn(&whole, text, (size_t)(plus - text));
+    str_add(&whole, folded);
+    if (jid_escape(node, str_c(&whole), err) == 0)
+        rc = survives_preparation(str_c(node), str_c(&whole))
+                 ? 0
+                 : bad(err, "XMPP would read the folder behind \"+\" differently");
+    str_clear(&whole);
+    free(folded);
+    return rc;
+}
+
 int jid_from_address(struct str *out, const char *address, const char *domain,
                      const char *component, struct err *err)
 {
     const char *its_domain = imid_domain_of(address);
     struct str node = STR_INIT;
-    char *local;
+    char *text;
     int rc;
 
     if (its_domain == address)
         return bad(err, "the address has no \"@\"");
-    local = strcmp(its_domain, domain) == 0
-                ? mem_strndup(address, (size_t)(its_domain - address) - 1)
-                : mem_strdup(address);
-    rc = jid_escape(&node, local, err);
-    free(local);
+    text = strcmp(its_domain, domain) == 0
+               ? mem_strndup(address, (size_t)(its_domain - address) - 1)
+               : mem_strdup(address);
+    rc = strchr(text, '+') == NULL ? jid_escape(&node, text, err) : escape_folder(&node, text, err);
+    free(text);
     if (rc == 0 && node.len > JID_PART_MAX)
         rc = bad(err, "longer than 1023 bytes when escaped");
     if (rc == 0) {

@@ -29,7 +29,8 @@ void jid_unescape(struct str *out, const char *node);
 
 /*
  * The bare JID at our component of a prepared address. domain is the one the component serves,
- * component its JID (immp.b.com). 0, or -1 (longer than 1023 bytes).
+ * component its JID (immp.b.com). A +folder is kept, case-folded as XMPP folds it. 0, or -1
+ * (longer than 1023 bytes, or a folder that no JID can hold).
  */
 int jid_from_address(struct str *out, const char *address, const char *domain,
                      const char *component, struct err *err);
