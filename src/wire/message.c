@@ -373,7 +373,7 @@ static int read_part_type(void *ctx, const struct json *v, const char *key, stru
     if (field_text(v, key, 1, MESSAGE_NAME_MAX, &s, err) < 0)
         return -1;
     if (mime_type_check(s) < 0)
-        return err_set(err, ERR_PROTOCOL, 0, "%s of a part is no media type", key);
+        return err_set(err, ERR_PROTOCOL, 0, "%s is no media type", key);
     ((struct part *)ctx)->type = mem_strdup(s);
     return 0;
 }
@@ -383,7 +383,7 @@ static int read_part_class(void *ctx, const struct json *v, const char *key, str
     const char *s = json_str(v);
 
     if (s == NULL || (strcmp(s, "content") != 0 && strcmp(s, "data") != 0))
-        return err_set(err, ERR_PROTOCOL, 0, "%s of a part is neither content nor data", key);
+        return err_set(err, ERR_PROTOCOL, 0, "%s is neither content nor data", key);
     ((struct part *)ctx)->is_content = s[0] == 'c';
     return 0;
 }
