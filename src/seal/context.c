@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,21 @@ int context_peer_fingerprint(struct ssl_st *ssl, char out[FINGERPRINT_SIZE], str
     return certificate_fingerprint_x509(x509, out, err);
 }
 
+void context_goodbye(struct ssl_st *ssl)
+{
+    /* One-sided: says it, does not wait for the answer. After a failure it may not be said. */
+    if (SSL_is_init_finished(ssl))
+        (void)SSL_shutdown(ssl);
+    ERR_clear_error();
+}
+
+void context_explain(unsigned long code, char *text, size_t size)
+{
+    const char *reason = ERR_reason_error_string(code);
+
+    (void)snprintf(text, size, "%s", reason != NULL ? reason : "no reason given");
+}
+
 /* ---- blocking use ---- */
 
 /* After a call that returned rc <= 0: 1 call again, 0 the peer has closed, -1. */
@@ -260,10 +276,7 @@ void context_close(struct ssl_st **sslp)
 {
     if (*sslp == NULL)
         return;
-    /* One-sided: says goodbye, does not wait for the answer. After a failure it may not be said. */
-    if (SSL_is_init_finished(*sslp))
-        (void)SSL_shutdown(*sslp);
+    context_goodbye(*sslp);
     SSL_free(*sslp);
     *sslp = NULL;
-    ERR_clear_error();
 }

@@ -34,6 +34,11 @@ int context_exporter(struct ssl_st *ssl, uint8_t out[32], struct err *err);
 /* Fingerprint of the peer's certificate. 0, or -1 (it sent none). */
 int context_peer_fingerprint(struct ssl_st *ssl, char out[FINGERPRINT_SIZE], struct err *err);
 
+/* ---- what loop/stream.h asks of TLS (struct stream_tls_hooks) ---- */
+
+void context_goodbye(struct ssl_st *ssl);  /* writes the close_notify, if the handshake was done */
+void context_explain(unsigned long code, char *text, size_t size);  /* OpenSSL's error code in words */
+
 /* ---- blocking use, for client tools: over a connected descriptor ---- */
 
 int context_connect(struct ssl_st *ssl, int fd, const char *server_name, struct err *err);  /* handshake */
