@@ -6,9 +6,15 @@
  *   PLAIN --UPGRADE, TLS done--> GUEST --AUTH--> LOCAL (an account) | REMOTE (a domain)
  *
  * Input is taken as far as it can be answered: while an answer streams (FETCH) or the owner's
- * output is full, the rest stays with the owner (back-pressure). Replies to commands that wrote
- * the store are held by the owner until the turn's commit; if that fails, session_turn_failed()
- * answers all commands of the turn with 702 instead.
+ * output is full, the rest stays with the owner (back-pressure).
+ *
+ * What a command answers that wrote the store, or saw what is not committed yet, is kept by the
+ * session until the turn's commit and written in the turn's end (mail/turn.h, which the session
+ * joins itself; the owner need not). If the commit fails, all those commands get 702 instead, in
+ * order, and a message in progress that they had begun is dropped.
+ *
+ * Octets behind a DATA line with LENGTH belong to it, whatever the answer is: a DATA that is
+ * refused has its octets swallowed, so that content is never read as commands.
  */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
@@ -40,11 +46,17 @@ struct session;
 
 /* What a session asks of its owner (tcp/endpoint.c; xmpp's session IQ later). */
 struct session_owner {
-    void (*write)(void *ctx, const void *p, size_t n);
+    void (*write)(void *ctx, const void *p, size_t n);  /* in any call below, and in the turn's end */
     size_t (*pending)(void *ctx);                  /* output not yet gone */
-    void (*start_tls)(void *ctx, int version);     /* 2 or 3, after the 204; session_secured() follows */
-    void (*close)(void *ctx);                      /* after what was written has left; may be called in session_input() */
+    /*
+     * 2 or 3, after the 204. session_input() takes nothing from here to session_secured(). Called
+     * within session_input(): when that has returned and bytes are left, they came in clear behind
+     * the UPGRADE line: drop them and session_end(s, STATUS_PROTOCOL). Else begin TLS.
+     */
+    void (*start_tls)(void *ctx, int version);
+    void (*close)(void *ctx);                      /* after what was written has left; may be called in any call below */
     void (*set_idle)(void *ctx, int64_t ms);
+    void (*resume)(void *ctx);                     /* offer the input that was left again; never within session_input(); may be NULL */
 };
 
 struct session_config {
@@ -60,15 +72,13 @@ void session_destroy(struct session **sp);
 
 /*
  * Bytes that came. Returns how many were taken; the rest is offered again after
- * session_drained() has taken nothing more to write, or with more input.
+ * session_drained(), when resume() asks for it, or with more input.
  */
 size_t session_input(struct session *s, const char *p, size_t n);
 void session_drained(struct session *s);   /* output fell: go on with what streams */
 /* TLS is done. exporter: 32 bytes, or NULL when the connection has none. */
 void session_secured(struct session *s, const uint8_t *exporter);
-/* The commit failed: the owner has discarded what this turn wrote. */
-void session_turn_failed(struct session *s, const struct err *err);
-/* The daemon stops, or idle time is over: says 701 or 704 and closes. */
+/* The daemon stops, idle time is over, bytes in clear behind UPGRADE: says 701, 704 or 750 and closes. */
 void session_end(struct session *s, enum status why);
 
 enum phase session_phase(const struct session *s);

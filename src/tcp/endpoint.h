@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The IMMP endpoint on TCP: listens, and joins each connection (loop/stream.h, TLS by
- * seal/context.h) to a session. Bytes that a client sent in clear after UPGRADE are dropped and
- * the connection is closed with 750.
+ * seal/context.h) to a session. Bytes that a client sent in clear after UPGRADE (what session_input()
+ * left when start_tls was called) are dropped and the connection is closed with 750.
  */
 #ifndef TCP_ENDPOINT_H
 #define TCP_ENDPOINT_H
