@@ -179,7 +179,7 @@ static void queue_hold_entry(struct control_call *call)
     set_hold(call, true);
 }
 
-static void queue_release(struct control_call *call)
+static void queue_release_entry(struct control_call *call)
 {
     set_hold(call, false);
 }
@@ -226,7 +226,7 @@ const struct control_command control_queue_commands[] = {
     { "queue show",    queue_show       },
     { "queue retry",   queue_retry      },
     { "queue hold",    queue_hold_entry },
-    { "queue release", queue_release    },
+    { "queue release", queue_release_entry },
     { "queue drop",    queue_drop       },
     { NULL,            NULL             },
 };
