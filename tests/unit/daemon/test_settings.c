@@ -143,7 +143,7 @@ static void each_fault_is_said_with_its_line(void **state)
         { "log { target = \"paper\" }\n" DOMAIN, 1, "paper" },
         { "store { url = \"postgresql://x\" }\n" DOMAIN, 1, "postgresql" },
         { "data-dir = \"\"\n" DOMAIN, 2, "data-dir" },
-        { "user = \"x\"\n", 0, "no domain" },
+        { "user = \"x\"\n", 1, "no domain" },
         { "domain \"b..com\" { component { secret = \"s\" } }\n", 1, "b..com" },
         { "domain \"b.com\" { }\n", 1, "secret" },
         { "domain \"b.com\" { component { secret = \"s\" secret-file = \"immpd.conf\" } }\n", 1, "one of" },
