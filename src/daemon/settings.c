@@ -109,6 +109,12 @@ static cfg_opt_t auth_keys[] = {
     CFG_BOOL("sha1", cfg_true, CFGF_NONE),
     CFG_END(),
 };
+/*
+ * libconfuse takes the end of the file for the end of any section. The text is read with this key
+ * behind its last line: where a section was not closed, it stands in the wrong place.
+ */
+#define END_KEY "end-of-file"
+
 static cfg_opt_t top_keys[] = {
     CFG_STR("data-dir", "/var/lib/immpd", CFGF_NONE),
     CFG_STR("user", IMMPD_USER, CFGF_NONE),
@@ -118,6 +124,7 @@ static cfg_opt_t top_keys[] = {
     CFG_SEC("metrics", metrics_keys, CFGF_NODEFAULT),
     CFG_SEC("auth", auth_keys, CFGF_NONE),
     CFG_SEC("domain", domain_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_BOOL(END_KEY, cfg_false, CFGF_NONE),
     CFG_END(),
 };
 
@@ -133,22 +140,17 @@ struct reading {
 /* libconfuse reports through a function without a context; one file is read at a time. */
 static struct reading *now_reading;
 
-static void vfault(cfg_t *at, const char *fmt, va_list ap)
-{
-    str_addf(now_reading->faults, "%s:%d: ", now_reading->path, at != NULL ? at->line : 0);
-    str_vaddf(now_reading->faults, fmt, ap);
-    str_addc(now_reading->faults, '\n');
-    now_reading->n_faults++;
-}
-
 static void fault(cfg_t *at, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void fault(cfg_t *at, const char *fmt, ...)
 {
     va_list ap;
 
+    str_addf(now_reading->faults, "%s:%d: ", now_reading->path, at->line);
     va_start(ap, fmt);
-    vfault(at, fmt, ap);
+    str_vaddf(now_reading->faults, fmt, ap);
     va_end(ap);
+    str_addc(now_reading->faults, '\n');
+    now_reading->n_faults++;
 }
 
 /* Understood, and without effect in this version: said, not refused. */
@@ -159,7 +161,14 @@ static void warning(cfg_t *at, const char *text)
 
 static void from_libconfuse(cfg_t *at, const char *fmt, va_list ap)
 {
-    vfault(at, fmt, ap);
+    struct str text = STR_INIT;
+
+    str_vaddf(&text, fmt, ap);
+    if (strstr(str_c(&text), END_KEY) != NULL)
+        fault(at, "premature end of file: the } of section \"%s\" is missing", cfg_name(at));
+    else
+        fault(at, "%s", str_c(&text));
+    str_clear(&text);
 }
 
 /* ---- values ---------------------------------------------------------------------------- */
@@ -452,6 +461,40 @@ static char *folder_of(const char *path)
     return real;
 }
 
+#define FILE_MAX_BYTES (1024 * 1024)
+
+/* The file's text with END_KEY behind it. 0, or -1 and errno. */
+static int read_text(const char *path, struct str *text)
+{
+    FILE *f = fopen(path, "re");
+    char buf[8192];
+    size_t n;
+    int rc;
+
+    if (f == NULL)
+        return -1;
+    while ((n = fread(buf, 1, sizeof(buf), f)) > 0 && text->len < FILE_MAX_BYTES)
+        str_addn(text, buf, n);
+    rc = ferror(f) ? -1 : 0;
+    (void)fclose(f);
+    str_add(text, "\n" END_KEY " = true\n");
+    return rc;
+}
+
+static int parse(cfg_t *top, const char *path)
+{
+    struct str text = STR_INIT;
+    FILE *f = NULL;
+    int rc = CFG_FILE_ERROR;
+
+    if (read_text(path, &text) == 0 && (f = fmemopen(text.s, text.len, "r")) != NULL) {
+        rc = cfg_parse_fp(top, f);
+        (void)fclose(f);
+    }
+    str_clear(&text);
+    return rc;
+}
+
 struct settings *settings_load(const char *path, struct str *faults)
 {
     struct reading rd = { faults, path, NULL, 0 };
@@ -464,7 +507,7 @@ struct settings *settings_load(const char *path, struct str *faults)
     c->path = mem_strdup(path);
     top = cfg_init(top_keys, CFGF_NONE);
     cfg_set_error_function(top, from_libconfuse);
-    rc = cfg_parse(top, path);
+    rc = parse(top, path);
     if (rc == CFG_FILE_ERROR) {
         str_addf(faults, "%s: %s\n", path, strerror(errno));
         rd.n_faults++;
@@ -537,7 +580,7 @@ static bool find_key(const cfg_opt_t *keys, struct str *prefix, size_t *left)
 {
     size_t at = prefix->len;
 
-    for (; keys->name != NULL; keys++) {
+    for (; keys->name != NULL && strcmp(keys->name, END_KEY) != 0; keys++) {
         str_addf(prefix, "%s%s", at > 0 ? "/" : "", keys->name);
         if (keys->type == CFGT_SEC ? find_key(keys->subopts, prefix, left) : (*left)-- == 0)
             return true;

@@ -142,8 +142,8 @@ static void each_fault_is_said_with_its_line(void **state)
         { "log { level = \"loud\" }\n" DOMAIN, 1, "loud" },
         { "log { target = \"paper\" }\n" DOMAIN, 1, "paper" },
         { "store { url = \"postgresql://x\" }\n" DOMAIN, 1, "postgresql" },
-        { "data-dir = \"\"\n" DOMAIN, 2, "data-dir" },
-        { "user = \"x\"\n", 1, "no domain" },
+        { "data-dir = \"\"\n" DOMAIN, 0, "data-dir" },
+        { "user = \"x\"\n", 0, "no domain" },
         { "domain \"b..com\" { component { secret = \"s\" } }\n", 1, "b..com" },
         { "domain \"b.com\" { }\n", 1, "secret" },
         { "domain \"b.com\" { component { secret = \"s\" secret-file = \"immpd.conf\" } }\n", 1, "one of" },
@@ -164,7 +164,9 @@ static void each_fault_is_said_with_its_line(void **state)
         { "domain \"b.com\" {\n component { secret = \"s\" }\n register = \"maybe\"\n}\n", 4, "maybe" },
         { "domain \"b.com\" {\n component { secret = \"s\" }\n pubsub { service = \"p.b.com\" }\n}\n", 3, "service" },
         { "domain \"b.com\" {\n component { secret = \"s\" }\n mailbox { endpoint = \"x\" }\n}\n", 3, "endpoint" },
-        { "domain \"b.com\" {\n", 1, "end of file" },
+        { "domain \"b.com\" {\n component { secret = \"s\" }\n", 4, "end of file" },
+        { "domain \"b.com\" {\n component { secret = \"s\n", 3, "" },
+        { "end-of-file = true\nfrob\n" DOMAIN, 2, "frob" },
         { DOMAIN DOMAIN, 2, "B.com" },
     };
 
@@ -184,7 +186,7 @@ static void each_fault_is_said_with_its_line(void **state)
             assert_int_equal(strncmp(line, path_of("immpd.conf"), n), 0);
             assert_int_equal(line[n], ':');
             /* libconfuse counts a section's line at its start or its end */
-            if (strstr(line + n, rows[i].says) != NULL && abs(atoi(line + n + 1) - rows[i].line) <= 1)
+            if (strstr(line + n, rows[i].says) != NULL && (rows[i].line == 0 || abs(atoi(line + n + 1) - rows[i].line) <= 1))
                 found = true;
         }
         if (!found)
