@@ -48,7 +48,8 @@ static const char *const promises[] = {
     " LIMIT 1",
 
     "SELECT 'content ' || id || ' names a certificate that is not there' FROM contents"
-    " WHERE certificate NOT IN (SELECT id FROM certificates) LIMIT 1",
+    " WHERE certificate IS NOT NULL AND certificate NOT IN (SELECT id FROM certificates)"
+    " LIMIT 1",
 
     "SELECT 'the totals are not those of the tables' FROM state WHERE"
     " accounts <> (SELECT count(*) FROM accounts) OR"
