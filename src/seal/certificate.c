@@ -37,14 +37,19 @@ struct certificate {
     EVP_PKEY *key;
     char fingerprint[FINGERPRINT_SIZE];
     char *pem;
-    char **names;  /* SAN dNSName, lower case */
+    const ASN1_OCTET_STRING *skid;  /* within x509; NULL: none */
+    uint8_t *issuer_serial;
+    size_t issuer_serial_len;
+    char **names;                   /* SAN dNSName, lower case */
     size_t n_names;
     int64_t expires_ms;
 };
 
-static int check_ec(const EVP_PKEY *key, struct err *err)
+static int check_ec(EVP_PKEY *key, struct err *err)
 {
+    EVP_PKEY_CTX *ctx;
     char group[64];
+    int is_valid;
     int is_explicit = 0;
 
     if (EVP_PKEY_get_group_name(key, group, sizeof group, NULL) != 1 ||
@@ -56,10 +61,17 @@ static int check_ec(const EVP_PKEY *key, struct err *err)
                                &is_explicit) == 1 && is_explicit != 0)
         return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
                        "the certificate spells its curve out instead of naming P-256");
+    /* Once here, and then not again with each seal for it. */
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    is_valid = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    if (!is_valid)
+        return library_err(err, ERR_PROTOCOL, STATUS_PARAMETER,
+                           "the certificate's EC key is no point of its curve");
     return 0;
 }
 
-static int check_key(const EVP_PKEY *key, struct err *err)
+static int check_key(EVP_PKEY *key, struct err *err)
 {
     int bits;
 
@@ -123,6 +135,21 @@ static void read_names(struct certificate *c)
     GENERAL_NAMES_free(names);
 }
 
+static int read_ids(struct certificate *c, struct err *err)
+{
+    PKCS7_ISSUER_AND_SERIAL ias = { X509_get_issuer_name(c->x509), X509_get_serialNumber(c->x509) };
+    unsigned char *der = NULL;
+    int len = i2d_PKCS7_ISSUER_AND_SERIAL(&ias, &der);
+
+    if (len < 0)
+        return library_err(err, ERR_TEMPORARY, STATUS_INTERNAL, "the certificate has no issuer");
+    c->issuer_serial = mem_dup(der, (size_t)len);
+    c->issuer_serial_len = (size_t)len;
+    OPENSSL_free(der);
+    c->skid = X509_get0_subject_key_id(c->x509);
+    return 0;
+}
+
 static int read_expiry(struct certificate *c, struct err *err)
 {
     struct tm tm;
@@ -169,8 +196,8 @@ struct certificate *certificate_from_x509(X509 *x509, struct err *err)
         goto fail;
     }
     read_names(c);
-    if (certificate_fingerprint_x509(x509, c->fingerprint, err) < 0 || read_expiry(c, err) < 0 ||
-        write_pem(c, err) < 0)
+    if (certificate_fingerprint_x509(x509, c->fingerprint, err) < 0 || read_ids(c, err) < 0 ||
+        read_expiry(c, err) < 0 || write_pem(c, err) < 0)
         goto fail;
     return c;
 fail:
@@ -221,6 +248,7 @@ void certificate_unref(struct certificate **cp)
     for (size_t i = 0; i < c->n_names; i++)
         free(c->names[i]);
     free(c->names);
+    free(c->issuer_serial);
     free(c->pem);
     EVP_PKEY_free(c->key);
     X509_free(c->x509);
@@ -258,4 +286,25 @@ X509 *certificate_x509(const struct certificate *c)
 EVP_PKEY *certificate_key(const struct certificate *c)
 {
     return c->key;
+}
+
+const uint8_t *certificate_skid(const struct certificate *c, size_t *len_r)
+{
+    *len_r = c->skid != NULL ? (size_t)ASN1_STRING_length(c->skid) : 0;
+    return c->skid != NULL ? ASN1_STRING_get0_data(c->skid) : NULL;
+}
+
+const uint8_t *certificate_issuer_serial(const struct certificate *c, size_t *len_r)
+{
+    *len_r = c->issuer_serial_len;
+    return c->issuer_serial;
+}
+
+bool certificate_is(const struct certificate *c, const PKCS7_ISSUER_AND_SERIAL *issuer,
+                    const ASN1_OCTET_STRING *skid)
+{
+    if (skid != NULL)
+        return c->skid != NULL && ASN1_OCTET_STRING_cmp(c->skid, skid) == 0;
+    return X509_NAME_cmp(X509_get_issuer_name(c->x509), issuer->issuer) == 0 &&
+           ASN1_INTEGER_cmp(X509_get0_serialNumber(c->x509), issuer->serial) == 0;
 }

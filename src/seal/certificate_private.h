@@ -6,7 +6,10 @@
 #include "base/err.h"
 #include "seal/certificate.h"
 
+#include <stdint.h>
+
 #include <openssl/evp.h>
+#include <openssl/pkcs7.h>
 #include <openssl/x509.h>
 
 /* From a library object, which is not taken over. NULL: err. */
@@ -14,6 +17,13 @@ struct certificate *certificate_from_x509(X509 *x509, struct err *err);
 
 X509 *certificate_x509(const struct certificate *c);     /* borrowed; not to be changed */
 EVP_PKEY *certificate_key(const struct certificate *c);  /* borrowed; not to be changed */
+
+/* How CMS names its key: the subject key identifier (NULL: it has none), or DER of issuer and serial. */
+const uint8_t *certificate_skid(const struct certificate *c, size_t *len_r);
+const uint8_t *certificate_issuer_serial(const struct certificate *c, size_t *len_r);
+/* Is it the one named so? Exactly one of the two is not NULL. */
+bool certificate_is(const struct certificate *c, const PKCS7_ISSUER_AND_SERIAL *issuer,
+                    const ASN1_OCTET_STRING *skid);
 
 /* SHA-256 over the DER SubjectPublicKeyInfo in hex. 0, or -1. */
 int certificate_fingerprint_x509(const X509 *x509, char out[FINGERPRINT_SIZE], struct err *err);

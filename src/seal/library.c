@@ -28,11 +28,13 @@ static void fetch(void)
 {
     library.sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
     library.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    library.sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
+    library.sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
     library.aes256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     library.aes256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
-    if (library.sha1 == NULL || library.sha256 == NULL || library.aes256_gcm == NULL ||
-        library.aes256_wrap == NULL) {
-        log_error("seal.library text=\"OpenSSL offers no SHA-1, SHA-256, AES-256-GCM or "
+    if (library.sha1 == NULL || library.sha256 == NULL || library.sha384 == NULL ||
+        library.sha512 == NULL || library.aes256_gcm == NULL || library.aes256_wrap == NULL) {
+        log_error("seal.library text=\"OpenSSL offers no SHA-1, SHA-2, AES-256-GCM or "
                   "AES-256-WRAP: check its configuration file\"");
         abort();
     }

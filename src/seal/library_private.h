@@ -14,6 +14,8 @@
 struct library {
     EVP_MD *sha1;
     EVP_MD *sha256;
+    EVP_MD *sha384;
+    EVP_MD *sha512;
     EVP_CIPHER *aes256_gcm;
     EVP_CIPHER *aes256_wrap;
 };

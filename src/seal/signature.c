@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The message signature: detached, over the exact bytes of the header line, which names the
+ * digests of the parts. It is kept with the message and must hold years later, so it depends on
+ * nothing but the line and the certificate: not on the time, nor on the certificate's expiry.
+ */
+#include "config.h"
+
+#include "seal/seal.h"
+
+#include <openssl/err.h>
+#include <openssl/objects.h>
+
+#include "seal/cms_private.h"
+#include "seal/der_private.h"
+#include "seal/digest.h"
+#include "seal/signeddata_private.h"
+
+int seal_sign_message(const struct identity *origin, const void *header, size_t len,
+                      struct str *base64, struct err *err)
+{
+    struct der d;
+
+    if (signeddata_detach(origin, header, len, &d, err) < 0)
+        return -1;
+    base64_add(base64, d.start, der_len(&d), 0);
+    der_clear(&d);
+    return 0;
+}
+
+int seal_check_message(const struct certificate *origin, const void *header, size_t len,
+                       const char *base64, size_t base64_len, struct err *err)
+{
+    struct str der = STR_INIT;
+    struct cms_signed *s = NULL;
+    int rc = -1;
+
+    if (base64_decode(base64, base64_len, &der) < 0)
+        err_set(err, ERR_PROTOCOL, 0, "the signature is not base64");
+    else if ((s = cms_signed_read((const uint8_t *)der.s, der.len)) == NULL ||
+             OBJ_obj2nid(s->content->type) != NID_pkcs7_data)
+        err_set(err, ERR_PROTOCOL, 0, "the signature is not CMS SignedData over data");
+    else if (s->content->octets != NULL)
+        err_set(err, ERR_PROTOCOL, 0, "the signature is not detached");
+    else
+        rc = signeddata_check(origin, s, header, len, NULL, err);
+    ERR_clear_error();
+    cms_signed_free(s);
+    str_clear(&der);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CMS SignedData (RFC 5652 §5) as this protocol uses it: one signer, by our key or by the pinned
+ * one of a peer, and signed attributes content-type, message-digest and signing-time.
+ */
+#ifndef SEAL_SIGNEDDATA_PRIVATE_H
+#define SEAL_SIGNEDDATA_PRIVATE_H
+
+#include "base/err.h"
+#include "seal/certificate.h"
+#include "seal/cms_private.h"
+#include "seal/der_private.h"
+#include "seal/identity.h"
+#include "wire/receipt.h"
+
+#include <stddef.h>
+
+/* What signeddata_wrap() writes around the content, at most. */
+#define SIGNEDDATA_LEFT 128
+size_t signeddata_right(const struct identity *id);
+
+/* The content that is in d becomes a ContentInfo of SignedData, encapsulated. 0, or -1. */
+int signeddata_wrap(const struct identity *id, struct der *d, struct err *err);
+
+/* Detached: der is made by this call, der_clear() when done. 0, or -1 and there is nothing in it. */
+int signeddata_detach(const struct identity *id, const void *content, size_t n, struct der *d,
+                      struct err *err);
+
+/*
+ * Did `signer`, and nobody else, sign this content? Certificates inside are ignored. 0, or -1
+ * (ERR_PROTOCOL) and *why_r (may be NULL) BAD_SEAL, UNKNOWN_KEY or BAD_SIGNATURE.
+ */
+int signeddata_check(const struct certificate *signer, const struct cms_signed *s,
+                     const void *content, size_t n, enum refusal *why_r, struct err *err);
+
+#endif
