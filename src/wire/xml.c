@@ -450,6 +450,9 @@ static int feed_block(struct xml_reader *r, const char *p, size_t n)
 
 int xml_feed(struct xml_reader *r, const char *p, size_t n, struct err *err)
 {
+    /* expat takes a NUL before the root for the middle of something and waits. */
+    if (n > 0 && memchr(p, '\0', n) != NULL)
+        refuse(r, STATUS_SYNTAX, "a NUL");
     while (n > 0 && r->state != READER_FAILED) {
         size_t block = MIN(n, BLOCK_BYTES);
 
@@ -480,8 +483,8 @@ static bool is_one_element(struct xml_reader *r, const char *p, size_t n, struct
     }
     if (xml_feed(r, p, n, err) < 0)
         return false;
-    if (r->state != READER_CLOSED) {
-        err_set(err, ERR_PROTOCOL, STATUS_SYNTAX, "the element has no end");
+    if (r->state != READER_CLOSED || XML_Parse(r->parser, "", 0, 1) != XML_STATUS_OK) {
+        err_set(err, ERR_PROTOCOL, STATUS_SYNTAX, "the element has no end, or something follows it");
         return false;
     }
     return true;

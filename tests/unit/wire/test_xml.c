@@ -337,6 +337,24 @@ static void xml_that_is_not_well_formed_is_refused(void **state)
     }
 }
 
+static void a_nul_is_refused_everywhere(void **state)
+{
+    static const char text[] = HEAD "<a b='c'>d</a>" TAIL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        char bad[sizeof(text)];
+        struct outcome o;
+
+        memcpy(bad, text, sizeof(text));
+        bad[i] = '\0';
+        o = run(bad, sizeof(text) - 1, &usual, 0, i % 2 == 0 ? 1 : sizeof(text));
+        assert_int_equal(o.rc, -1);
+        assert_int_equal(o.err.status, STATUS_SYNTAX);
+        outcome_clear(&o);
+    }
+}
+
 static void each_event_may_stop_the_reader(void **state)
 {
     static const char text[] = HEAD "<a><b/>x</a>" TAIL;
@@ -534,6 +552,8 @@ static void an_element_to_be_published_is_checked(void **state)
         { "<a xmlns='urn:a'>",                                    STATUS_SYNTAX },
         { "<a xmlns='urn:a'/><a xmlns='urn:a'/>",                 STATUS_SYNTAX },
         { "<a xmlns='urn:a'/>text",                               STATUS_SYNTAX },
+        { "<a xmlns='urn:a'/><",                                  STATUS_SYNTAX },
+        { "<a xmlns='urn:a'/>\xcb",                               STATUS_SYNTAX },
         { "<?xml version='1.0'?><a xmlns='urn:a'/>",              STATUS_SYNTAX },
         { "\xef\xbb\xbf<a xmlns='urn:a'/>",                       STATUS_SYNTAX },
         { "<!DOCTYPE a><a xmlns='urn:a'/>",                       STATUS_NOT_ALLOWED },
@@ -571,6 +591,7 @@ int main(void)
         cmocka_unit_test(spaces_between_stanzas_are_no_stanza),
         cmocka_unit_test(what_rfc_6120_forbids_is_refused),
         cmocka_unit_test(xml_that_is_not_well_formed_is_refused),
+        cmocka_unit_test(a_nul_is_refused_everywhere),
         cmocka_unit_test(each_event_may_stop_the_reader),
         cmocka_unit_test(a_stanza_has_a_greatest_size),
         cmocka_unit_test(an_endless_stanza_is_refused_while_it_comes),
