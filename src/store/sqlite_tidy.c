@@ -109,8 +109,9 @@ int sqlite_tidy(struct store *st, int64_t drafts_before_ms, int64_t records_befo
 
         if (rc < 0)
             return -1;
-        i += rc == 0;
-        if (i < N_ELEMENTS(steps) && clock_mono_ms(clock) >= until_ms)
+        if (rc == 0)
+            i++;
+        else if (clock_mono_ms(clock) >= until_ms)
             return 1;
     }
     return 0;

@@ -170,6 +170,24 @@ int sqlite_txn_savepoint(struct store *st, struct err *err)
     return 0;
 }
 
+static void undo(struct sqlite *db, enum sqlite_savepoint was)
+{
+    struct err err;
+
+    if (was == SAVEPOINT_FIRST) {
+        sqlite_txn_rollback(&db->store);
+    } else if (was == SAVEPOINT_SET && db->txn == TXN_OPEN) {
+        db->state = db->kept_state;
+        if (run(db, STMT_UNDO, "ROLLBACK TO command", &err) == 0 &&
+            run(db, STMT_RELEASE, "RELEASE command", &err) == 0)
+            return;
+        /* What the command wrote cannot be told from the rest any more: give up the turn. */
+        if (!sqlite3_get_autocommit(db->h))
+            (void)run(db, STMT_ROLLBACK, "ROLLBACK", NULL);
+        sqlite_txn_failed(db, &err);
+    }
+}
+
 int sqlite_txn_release(struct store *st, struct err *err)
 {
     struct sqlite *db = sqlite_of(st);
@@ -182,29 +200,19 @@ int sqlite_txn_release(struct store *st, struct err *err)
             *err = db->lost;
         return -1;
     }
-    return was == SAVEPOINT_SET ? run(db, STMT_RELEASE, "RELEASE command", err) : 0;
+    if (was != SAVEPOINT_SET || run(db, STMT_RELEASE, "RELEASE command", err) == 0)
+        return 0;
+    undo(db, was);
+    return -1;
 }
 
 void sqlite_txn_undo(struct store *st)
 {
     struct sqlite *db = sqlite_of(st);
     enum sqlite_savepoint was = db->savepoint;
-    struct err err;
 
-    assert(was != SAVEPOINT_NONE);
     db->savepoint = SAVEPOINT_NONE;
-    if (was == SAVEPOINT_FIRST) {
-        sqlite_txn_rollback(st);
-    } else if (was == SAVEPOINT_SET && db->txn == TXN_OPEN) {
-        db->state = db->kept_state;
-        if (run(db, STMT_UNDO, "ROLLBACK TO command", &err) == 0 &&
-            run(db, STMT_RELEASE, "RELEASE command", &err) == 0)
-            return;
-        /* What the command wrote cannot be told from the rest any more: give up the turn. */
-        if (!sqlite3_get_autocommit(db->h))
-            (void)run(db, STMT_ROLLBACK, "ROLLBACK", NULL);
-        sqlite_txn_failed(db, &err);
-    }
+    undo(db, was);
 }
 
 int sqlite_txn_totals(struct store *st, struct store_totals *t_r, struct err *err)

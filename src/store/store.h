@@ -8,9 +8,11 @@
  * makes it durable (one fsync) or loses it whole. Each command runs in a savepoint of its own.
  * Reads see the turn's own writes.
  *
- * Results everywhere: 1 found or done, 0 no such thing, -1 err (ERR_TEMPORARY, STATUS_STORAGE;
- * other kinds are named). Loop thread only. Nothing calls back but the `each` functions, whose
- * callback may read but not write the store, and stops the walk by returning non-zero.
+ * Results everywhere: 1 found or done, 0 no such thing, -1 err (ERR_TEMPORARY, STATUS_STORAGE: a
+ * full disk, an I/O error, a lock; ERR_PERMANENT, STATUS_STORAGE: the file is damaged;
+ * ERR_PERMANENT, STATUS_INTERNAL: our own bug; others are named). Loop thread only. Nothing calls
+ * back but the `each` functions (1 at least one was seen, 0 none), whose callback may read but not
+ * write the store, and stops the walk by returning non-zero. What it gets is borrowed for the call.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -36,7 +38,11 @@ bool store_is_dirty(const struct store *st);         /* has this turn written? *
 int store_commit(struct store *st, struct err *err);
 void store_rollback(struct store *st);
 
-/* One level: begin, then exactly one of release and undo. */
+/*
+ * One level: begin, then release or undo. Nothing is begun on disk before the first write, so a
+ * command that only reads leaves the store as clean as it was. A release that fails has undone
+ * what was written since; an undo without a savepoint does nothing.
+ */
 int store_savepoint(struct store *st, struct err *err);
 int store_release(struct store *st, struct err *err);
 void store_undo(struct store *st);
@@ -51,7 +57,8 @@ int store_totals(struct store *st, struct store_totals *t_r, struct err *err);
 /*
  * Housekeeping in slices, between turns: index new texts for search, drop what nothing refers to
  * (drafts of sessions that are gone, before drafts_before_ms), records older than records_before_ms.
- * Takes about budget_ms. 1 there is more to do, 0 not, -1.
+ * Takes about budget_ms. Writes like any other call: the caller commits. 1 there is more to do,
+ * 0 not, -1.
  */
 int store_tidy(struct store *st, int64_t drafts_before_ms, int64_t records_before_ms,
                int64_t budget_ms, struct err *err);
