@@ -61,6 +61,12 @@ static int open_ours(struct identity *id, const struct identity_files *files, en
         return -1;
     if (rc == 1)
         *made = true;
+    if (!is_sign && !EVP_PKEY_is_a(pair.key, "EC")) {
+        keypair_clear(&pair);
+        return err_set(err, ERR_PERMANENT, STATUS_INTERNAL,
+                       "%s/%s.encrypt.pem: the key must be EC P-256 (move it away to have a new "
+                       "one made)", files->directory, id->domain);
+    }
     if (take(&pair, id->domain, is_sign ? &id->sign_key : &id->encrypt_key,
              is_sign ? &id->sign : &id->encrypt, err) == 0)
         return 0;
