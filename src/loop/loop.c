@@ -26,8 +26,6 @@
 
 #include "loop/loop_private.h"
 
-#define TURN_NS ((int64_t)LOOP_TURN_MS * 1000000)
-
 struct loop_watch {
     struct loop *loop;
     struct event *event;
@@ -76,6 +74,7 @@ struct loop *loop_create(const struct clock *clock, struct err *err)
     event_set_log_callback(on_libevent_message);
     lp->clock = clock;
     lp->now_ms = clock_mono_ms(clock);
+    lp->turn_ns = (int64_t)LOOP_TURN_MS * 1000000;
     lp->scratch = mem_alloc(LOOP_READ_CHUNK);
     if (cfg != NULL) {
         (void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
@@ -134,7 +133,7 @@ void loop_enter(struct loop *lp)
     if (lp->deadline_ns != 0)
         return;
     /* The first call after the wait: only now does the turn's time run. */
-    lp->deadline_ns = real_ns() + TURN_NS - lp->spent_ns;
+    lp->deadline_ns = real_ns() + lp->turn_ns - lp->spent_ns;
     lp->now_ms = clock_mono_ms(lp->clock);
 }
 
@@ -267,11 +266,11 @@ void loop_turn(struct loop *lp, bool wait)
     lp->now_ms = clock_mono_ms(lp->clock);
     lp->timer_limit = lp->timer_seq;
 
-    lp->deadline_ns = begun_ns + TURN_NS / 2;
+    lp->deadline_ns = begun_ns + lp->turn_ns / 2;
     has_run = run_jobs(lp);
     has_run |= loop_timers_run(lp);
 
-    lp->spent_ns = MIN(real_ns() - begun_ns, TURN_NS / 2);
+    lp->spent_ns = MIN(real_ns() - begun_ns, lp->turn_ns / 2);
     lp->deadline_ns = 0;
     /* What has run may have written the store: its commit does not wait for the next event. */
     poll_events(lp, wait && !has_run && !lp->is_stopping);

@@ -28,6 +28,7 @@ struct loop {
 
     uint64_t turn;                /* number of the turn */
     int64_t now_ms;               /* monotonic, as of the turn's last look */
+    int64_t turn_ns;              /* LOOP_TURN_MS; tests that count turns have more of it */
     int64_t spent_ns;             /* of the turn's time, before it waited */
     int64_t deadline_ns;          /* of the running phase; 0: nothing has run yet */
     size_t bytes;                 /* of input in this turn */

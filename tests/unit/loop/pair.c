@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/test.h"
+#include "loop/loop_private.h"
 
 static void on_connected(void *ctx)
 {
@@ -70,6 +71,7 @@ struct pair *pair_of(int fd, int peer)
 
     p->clock = clock_fake(1000000);
     p->loop = loop_create(&p->clock, NULL);
+    p->loop->turn_ns = 1000000000;
     p->takes = p->closes = true;
     p->peer = peer;
     if (peer >= 0)

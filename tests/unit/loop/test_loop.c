@@ -15,6 +15,7 @@
 #include "base/str.h"
 
 #include "lib/test.h"
+#include "loop/loop_private.h"
 
 static struct str trail = STR_INIT;  /* what has run, a letter each */
 
@@ -35,6 +36,8 @@ static void assert_trail(const char *expected)
     str_clear(&trail);
 }
 
+#define TURN_NS ((int64_t)LOOP_TURN_MS * 1000000)
+
 struct fixture {
     struct loop *loop;
     int pipe[2];
@@ -46,6 +49,7 @@ static int setup(void **state)
 
     f->loop = loop_create(clock_system(), NULL);
     assert_non_null(f->loop);
+    f->loop->turn_ns = 1000000000;
     assert_int_equal(pipe2(f->pipe, O_NONBLOCK | O_CLOEXEC), 0);
     str_clear(&trail);
     *state = f;
@@ -133,6 +137,7 @@ static void deferred_calls_have_half_a_turn_and_then_others_run(void **state)
     struct loop_watch *w = loop_watch(f->loop, f->pipe[1], true, say, text("w"));
     int turns = 0, jobs = 0;
 
+    f->loop->turn_ns = TURN_NS;
     for (int i = 0; i < 5; i++)
         loop_defer(f->loop, slow_job, text("j"));
     while (jobs < 5 && turns < 10) {
@@ -212,6 +217,7 @@ static void what_a_turn_has_no_time_for_runs_in_the_next(void **state)
     struct loop_watch *w[8];
     int fd[8];
 
+    f->loop->turn_ns = TURN_NS;
     flood_calls = 0;
     for (int i = 0; i < 8; i++) {
         fd[i] = dup(f->pipe[1]);
@@ -235,6 +241,7 @@ static void a_flood_does_not_starve_a_timer(void **state)
     struct loop_timer *t = loop_timer_create(f->loop, say, text("t"));
     int fd[8];
 
+    f->loop->turn_ns = TURN_NS;
     for (int i = 0; i < 8; i++) {
         fd[i] = dup(f->pipe[1]);
         w[i] = loop_watch(f->loop, fd[i], true, flood, NULL);

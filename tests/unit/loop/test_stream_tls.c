@@ -417,6 +417,7 @@ static void closed_in_order_the_peer_reads_all_and_a_clean_end(void **state)
         stream_set_tls_hooks(p->loop, &hooks);
         c.fd = sv[1];
         assert_int_equal(stream_start_tls(p->stream, server_tls(CONTEXT_TLS3), true), 0);
+        pair_turns(p, 1);  /* a client that speaks before would be refused */
         assert_int_equal(pthread_create(&thread, NULL, blocking_client, &c), 0);
         while (p->trail.len == 0)
             loop_turn(p->loop, true);
@@ -488,6 +489,7 @@ static void a_broken_record_ends_the_stream(void **state)
     c.fd = sv[1];
     raw = dup(sv[1]);
     assert_int_equal(stream_start_tls(p->stream, server_tls(CONTEXT_TLS3), true), 0);
+    pair_turns(p, 1);
     assert_int_equal(pthread_create(&thread, NULL, blocking_client, &c), 0);
     while (p->trail.len == 0)
         loop_turn(p->loop, true);

@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #include "lib/test.h"
+#include "loop/loop_private.h"
 
 struct fixture {
     struct clock clock;
@@ -41,6 +42,7 @@ static int setup(void **state)
 
     f->clock = clock_fake(1000000);
     f->loop = loop_create(&f->clock, NULL);
+    f->loop->turn_ns = 1000000000;
     *state = f;
     return 0;
 }
