@@ -276,8 +276,7 @@ static int check_config(const struct component_config *cfg, struct err *err)
     else if (cfg->secret == NULL || cfg->secret[0] == '\0')
         what = "secret";
     if (what != NULL)
-        return err_set(err, ERR_PERMANENT, STATUS_PARAMETER, "component of %s: it needs a %s",
-                       cfg->domain->name, what);
+        return err_set(err, ERR_PERMANENT, STATUS_PARAMETER, "it needs a %s", what);
     return 0;
 }
 

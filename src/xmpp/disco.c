@@ -15,8 +15,6 @@
 #include "wire/imid.h"
 #include "wire/status.h"
 
-#define MAX_STANZA 262144  /* what we say that we take; servers between us may take less */
-
 /* Not requests, yet supported. */
 static const struct {
     const char *feature;
@@ -109,7 +107,7 @@ static void describe_host(const struct component *c, struct description *d)
         if ((d->contacts[d->n_contacts] = contact_uri(dom->admins[i])) != NULL)
             d->n_contacts++;
     qsort(d->contacts, d->n_contacts, sizeof(*d->contacts), by_octets);
-    (void)snprintf(d->max_stanza, sizeof(d->max_stanza), "%d", MAX_STANZA);
+    (void)snprintf(d->max_stanza, sizeof(d->max_stanza), "%u", MAIL_STANZA_MAX);
     (void)snprintf(d->max_message, sizeof(d->max_message), "%lld", (long long)dom->message_bytes);
 }
 

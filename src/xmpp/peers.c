@@ -15,8 +15,7 @@
 #include "wire/status.h"
 #include "xmpp/pending.h"
 
-#define MAX_STANZA_LEAST 4096     /* who says less does not mean it */
-#define MAX_STANZA_MOST  262144
+#define MAX_STANZA_LEAST 4096  /* who says less does not mean it */
 
 enum stage {
     STAGE_KNOWN = 0,   /* the answer is there, until expires_ms */
@@ -301,7 +300,7 @@ static size_t read_limits(xmpp_stanza_t *query)
                 (void)str_to_u64(value, &max);
         }
         if (is_limits && max >= MAX_STANZA_LEAST)
-            return (size_t)MIN(max, (uint64_t)MAX_STANZA_MOST);
+            return (size_t)MIN(max, (uint64_t)MAIL_STANZA_MAX);
     }
     return 0;
 }
