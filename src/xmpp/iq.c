@@ -59,7 +59,8 @@ static void send_error(struct component *c, const struct stanza_head *h, const s
     stanza_add_error(&st, why);
     piece = (struct piece){ st.s, st.len };
     if (component_send_answer(c, h, &piece, 1, &err) < 0)
-        log_debug("stanza.unsent component=%s reason=%s", c->jid, log_quote(err.text));
+        log_debug("answer.unsent component=%s to=%s reason=%s", c->jid, log_quote(h->to),
+                  log_quote(err.text));
     str_clear(&st);
 }
 
@@ -101,12 +102,8 @@ static void send_result(struct component *c, const struct stanza *in, const stru
     struct piece piece = { out->s, out->len };
     struct err err = { 0 };
 
-    if (component_send_answer(c, &h, &piece, out->len > 0, &err) == 0)
-        return;
-    if (err.kind == ERR_PERMANENT)
+    if (component_send_answer(c, &h, &piece, out->len > 0, &err) < 0)
         iq_refuse_stanza(c, in, &err);
-    else
-        log_debug("stanza.unsent component=%s reason=%s", c->jid, log_quote(err.text));
 }
 
 /* ---- dispatch ---- */
@@ -219,7 +216,7 @@ void iq_answer(struct component *c, uint64_t token, const struct piece *pieces, 
                const struct err *err)
 {
     struct iq_held *held = idmap_del(c->held, token);
-    struct stanza_head h = { .kind = "iq", .type = err != NULL ? "error" : "result" };
+    struct stanza_head h = { .kind = "iq", .type = "result" };
     struct err failed = { 0 };
 
     if (held == NULL)
@@ -227,11 +224,12 @@ void iq_answer(struct component *c, uint64_t token, const struct piece *pieces, 
     h.from = component_owns(c, held->to) ? held->to : c->jid;
     h.to = held->from;
     h.id = held->id;
-    if (err != NULL)
+    if (err == NULL && component_send_answer(c, &h, pieces, n, &failed) < 0)
+        err = &failed;
+    if (err != NULL) {
+        h.type = "error";
         send_error(c, &h, err);
-    else if (component_send_answer(c, &h, pieces, n, &failed) < 0)
-        log_info("answer.unsent component=%s to=%s reason=%s", c->jid, log_quote(held->from),
-                 log_quote(failed.text));
+    }
     held_free(held);
 }
 

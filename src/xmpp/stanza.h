@@ -29,7 +29,7 @@
 
 #define STANZA_DEPTH_MAX    64     /* elements within each other, the stanza itself is 1 */
 #define STANZA_ATTRS_MAX    64     /* of one element */
-#define STANZA_ELEMENTS_MAX 10000  /* of one stanza: a tree costs some hundred bytes an element */
+#define STANZA_ELEMENTS_MAX 2000   /* of one stanza: libstrophe walks all siblings to add one */
 #define STANZA_ID_MAX       1023   /* bytes of an id that we send back */
 #define STANZA_JID_MAX      3071   /* RFC 7622 */
 

@@ -119,13 +119,14 @@ static void on_items(void *ctx, uint64_t token, const struct stanza *answer, con
     struct waiting *list, *w;
     bool is_listed;
 
-    (void)err;
     free(key);
     if (pr == NULL)
         return;
     pr->is_asked = false;
     pr->is_listed = is_listed = answer != NULL && lists(answer, pr->host);
-    pr->expires_ms = clock_mono_ms(v->c->mail->clock) + (is_listed ? PEERS_GOOD_MS : PEERS_BAD_MS);
+    /* No answer says nothing, so nothing is remembered, and the seal is to come again. */
+    if (err == NULL)
+        pr->expires_ms = clock_mono_ms(v->c->mail->clock) + (is_listed ? PEERS_GOOD_MS : PEERS_BAD_MS);
     list = pr->seals;
     pr->seals = NULL;
     while ((w = list) != NULL) {
@@ -133,7 +134,10 @@ static void on_items(void *ctx, uint64_t token, const struct stanza *answer, con
         v->n_waiting--;
         v->size_waiting -= w->seal.len;
         w->seal.is_vouched = is_listed;
-        seals_receive(v->c, &w->seal, w->token);
+        if (err != NULL)
+            iq_answer(v->c, w->token, NULL, 0, err);
+        else
+            seals_receive(v->c, &w->seal, w->token);
         waiting_free(w);
     }
 }

@@ -18,8 +18,8 @@ struct vouch *vouch_create(struct component *c);
 void vouch_destroy(struct vouch **vp);
 
 /*
- * host sent a seal of origin (both prepared). true: the seal is copied and waits, seals_receive() will
- * be called with it. false: go on now; seal->is_vouched says what is known (too many wait: no).
+ * host sent a seal of origin (both prepared). true: the seal is copied and waits: seals_receive() will
+ * be called with it, or its sender gets a temporary error if origin cannot be asked. false: go on now; seal->is_vouched says what is known (too many wait: no).
  * Where origin's key is pinned nothing is asked, for the signature will tell.
  */
 bool vouch_ask(struct vouch *v, struct inbound_seal *seal, const char *origin, const char *host,

@@ -248,7 +248,7 @@ static void make_component(struct world *w)
 
 void world_open(struct world *w, bool fake)
 {
-    static char *admins[] = { (char *)"zoe@b.test", (char *)"help desk/al\\20ice@b.test" };
+    static char *admins[] = { (char *)"zoe@b.test" };
     struct err err = { 0 };
 
     memset(w, 0, sizeof(*w));
