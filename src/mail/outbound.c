@@ -80,7 +80,8 @@ void outbound_pump(void *ctx)
 
 /* ---- paths ---- */
 
-static struct path *get_path(struct outbound *o, const char *origin, const char *destination)
+static struct path *get_path(struct outbound *o, const char *origin, const char *destination,
+                             bool is_made)
 {
     struct str key = STR_INIT;
     struct path *p;
@@ -89,7 +90,7 @@ static struct path *get_path(struct outbound *o, const char *origin, const char 
     str_addc(&key, ' ');
     str_add(&key, destination);
     p = map_get(o->paths, str_c(&key));
-    if (p == NULL)
+    if (p == NULL && is_made)
         p = outbound_path_create(o, str_c(&key), origin, destination);
     str_clear(&key);
     return p;
@@ -97,7 +98,7 @@ static struct path *get_path(struct outbound *o, const char *origin, const char 
 
 void outbound_kick(struct outbound *o, const char *origin, const char *destination)
 {
-    struct path *p = get_path(o, origin, destination);
+    struct path *p = get_path(o, origin, destination, true);
 
     if (p == NULL)
         return;
@@ -109,7 +110,7 @@ void outbound_kick(struct outbound *o, const char *origin, const char *destinati
 static int look_at(void *ctx, const struct queue_path *qp)
 {
     struct outbound *o = ctx;
-    struct path *p = get_path(o, qp->origin, qp->destination);
+    struct path *p = get_path(o, qp->origin, qp->destination, true);
 
     if (p != NULL) {
         p->has_more = true;
@@ -240,12 +241,17 @@ static int expire_entry(struct outbound *o, int64_t id, struct err *err)
 {
     struct queue_entry q = { 0 };
     struct str text = STR_INIT;
+    const char *why;
     int rc = queue_get(o->m->store, id, &q, err);
 
     if (rc == 1) {
+        const struct path *p = get_path(o, q.origin, q.destination, false);
+
+        /* Where the peer was never reached, only the path knows why. */
+        why = q.last_error != NULL ? q.last_error : p != NULL ? p->last_error : NULL;
         str_add(&text, "it could not be delivered in time");
-        if (q.last_error != NULL)
-            str_addf(&text, "; the last attempt: %s", q.last_error);
+        if (why != NULL)
+            str_addf(&text, "; the last attempt: %s", why);
         rc = outbound_settle_bounce(o, &q, STATUS_TIMEOUT, str_c(&text), err);
         if (rc == 0)
             o->counters.expired++;
@@ -349,7 +355,7 @@ struct outbound *outbound_create(struct mail *m)
     o->asks = idmap_create();
     o->flights = idmap_create();
     o->ready_last = &o->ready;
-    o->signature = 640;
+    o->signature = 512;   /* until one was seen */
     o->sweep = loop_timer_create(m->loop, sweep, o);
     o->rescan = loop_timer_create(m->loop, rescan, o);
     loop_timer_set(o->sweep, sweep_ms(o));

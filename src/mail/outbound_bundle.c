@@ -258,6 +258,7 @@ static int add_message(struct flight *f, struct flying *it, struct str *bundle,
     str_truncate(signature, 0);
     if (seal_sign_message(f->identity, header, it->header_len, signature, err) < 0)
         return -1;
+    f->signature = MAX(f->signature, signature->len);
     bundle_add_message(bundle, header, it->header_len, str_c(signature));
     str_addn(bundle, f->data.s + it->octets_at, it->octets_len);
     return 1;
@@ -344,6 +345,7 @@ static void done(struct work *w)
     f->job = 0;
     o->sealing -= f->sealing;
     f->sealing = 0;
+    o->signature = MAX(o->signature, f->signature);
     str_clear(&f->data);
     if (f->rc == 0)
         put_aside_broken(f);
@@ -404,6 +406,7 @@ static int launch(struct flight *f, struct err *err)
     o->sealing += f->sealing;
     f->phase = FLIGHT_SEALING;
     f->token = idmap_add(o->flights, f);
+    f->number = ++o->begun;
     p->in_flight++;
     f->job = worker_submit(o->m->worker, &f->work);
     return 0;

@@ -256,7 +256,7 @@ static void keys_answered(void *ctx, uint64_t token, const struct err *err)
         outbound_path_fail(p, err);
         return;
     }
-    p->keyed_ms = clock_mono_ms(o->m->clock);
+    p->keyed = o->begun;
     remember(p);
     enter(p, PATH_SENDING);
     outbound_path_wake(p);

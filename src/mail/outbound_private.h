@@ -64,7 +64,7 @@ struct path {
     bool is_ready;                 /* in outbound.ready */
     struct path *next_ready;
     bool is_key_asked;             /* after `unknown-key`, and no success since */
-    int64_t keyed_ms;              /* monotonic: keys were answered last */
+    uint64_t keyed;                /* the last flight begun before its keys were answered */
     struct loop_timer *timer;      /* end of the rest; when idle, the next entry's time */
     int64_t rests_until_ms;        /* wall; 0 */
     int failures;                  /* in a row */
@@ -103,6 +103,7 @@ struct flight {
     struct outbound *o;
     struct path *path;             /* stays while it has flights */
     uint64_t token;                /* in outbound.flights */
+    uint64_t number;               /* in the order of beginning */
     enum flight_phase phase;
     uint64_t job;                  /* on a worker; 0 none */
     char bundle[UUID_SIZE];
@@ -122,6 +123,7 @@ struct flight {
     int64_t time_ms;
     struct str data;               /* headers and octets */
     struct str armor;              /* the seal, later the receipt */
+    size_t signature;              /* bytes of its longest message signature */
     struct receipt receipt;
     int rc;
     struct err err;
@@ -137,6 +139,7 @@ struct outbound {
     struct loop_timer *sweep;
     struct loop_timer *rescan;
     bool is_started;
+    uint64_t begun;                /* flights, so far */
     size_t sealing;                /* bytes in running seals */
     size_t signature;              /* bytes of the longest message signature so far */
     struct outbound_counters counters;

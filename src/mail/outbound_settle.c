@@ -381,7 +381,7 @@ static void settle_unknown_key(struct flight *f, const struct err *err)
     struct path *p = f->path;
 
     /* Sealed before the keys were answered: the answer may have mended it. */
-    if (f->begun_ms > p->keyed_ms && !outbound_path_rekey(p, err)) {
+    if (f->number > p->keyed && !outbound_path_rekey(p, err)) {
         outbound_settle_failed(f, err);
         return;
     }
