@@ -75,9 +75,37 @@ static struct json *entry_row(const struct queue_entry *q, bool with_header)
     return row;
 }
 
+/* An entry that waits for a path at rest waits for the same reason and as long. */
+struct waiting {
+    const struct queue_entry *entry;
+    struct json *row;
+};
+
+static void note_path(void *ctx, const struct outbound_path *p)
+{
+    struct waiting *w = ctx;
+
+    if (strcmp(p->origin, w->entry->origin) != 0 ||
+        strcmp(p->destination, w->entry->destination) != 0)
+        return;
+    if (w->entry->last_error == NULL)
+        json_set_str(w->row, "error", p->last_error);
+    if (p->rests_until_ms > w->entry->due_ms)
+        json_set_int(w->row, "due", p->rests_until_ms);
+}
+
+static struct json *full_row(struct wiring *w, const struct queue_entry *q, bool with_header)
+{
+    struct waiting wait = { q, entry_row(q, with_header) };
+
+    if (q->state == QUEUE_QUEUED)
+        outbound_each(w->mail.outbound, note_path, &wait);
+    return wait.row;
+}
+
 static int list_entry(void *ctx, const struct queue_entry *q)
 {
-    control_row(ctx, entry_row(q, false));
+    control_row(ctx, full_row(control_wiring(ctx), q, false));
     return 0;
 }
 
@@ -139,7 +167,7 @@ static void queue_show(struct control_call *call)
 
     if (entry_of(call, &q) < 0)
         return;
-    control_row(call, entry_row(&q, true));
+    control_row(call, full_row(control_wiring(call), &q, true));
     control_done(call, "%s", "");
     queue_entry_clear(&q);
 }

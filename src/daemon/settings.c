@@ -477,7 +477,9 @@ static int read_text(const char *path, struct str *text)
         str_addn(text, buf, n);
     rc = ferror(f) ? -1 : 0;
     (void)fclose(f);
-    str_add(text, "\n" END_KEY " = true\n");
+    if (text->len > 0 && text->s[text->len - 1] != '\n')
+        str_addc(text, '\n');
+    str_add(text, END_KEY " = true\n");
     return rc;
 }
 

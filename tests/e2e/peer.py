@@ -113,7 +113,9 @@ class Seal:
 
 class Peer(ComponentXMPP):
     def __init__(self, domain, server_ip, folder, secret="component-secret", port=5347):
+        asyncio.set_event_loop(asyncio.new_event_loop())  # ours; the thread takes it over
         super().__init__(f"immp.{domain}", secret, server_ip, port)
+        assert self.loop is asyncio.get_event_loop()
         self.domain, self.folder = domain, pathlib.Path(folder)
         self.keys = Keys(domain, self.folder)
         self.received, self.answer = [], lambda peer, seal, results: results

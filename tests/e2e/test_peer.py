@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+from slixmpp.exceptions import IqError
 
 import peer as p
 import world
@@ -183,7 +184,10 @@ def test_an_altered_seal_is_refused_wherever_it_was_altered(beside):
 
 
 def test_what_is_no_armor_is_refused(beside):
-    for text in ("nonsense", "", "-----BEGIN CMS-----\n!!!!\n-----END CMS-----",
+    with pytest.raises(IqError) as refused_iq:
+        beside.peer.call(beside.peer._ask("set", "immp.a.test", _element("")))
+    assert refused_iq.value.iq["error"]["condition"] == "bad-request"
+    for text in ("nonsense", "-----BEGIN CMS-----\n!!!!\n-----END CMS-----",
                  "-----BEGIN CMS-----\nAAAA\n-----END CMS-----"):
         out = beside.peer.call(beside.peer._ask("set", "immp.a.test", _element(text)))
         receipt = out.xml.find(f"{{{NS}}}receipt")

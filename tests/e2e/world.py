@@ -350,6 +350,7 @@ class Tap:
         self.open = []
 
     def close(self):
+        _hang_up(self.listener)  # wakes the thread in accept(), which holds the port
         self.listener.close()
         self.cut()
 

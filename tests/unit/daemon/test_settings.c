@@ -164,7 +164,7 @@ static void each_fault_is_said_with_its_line(void **state)
         { "domain \"b.com\" {\n component { secret = \"s\" }\n register = \"maybe\"\n}\n", 4, "maybe" },
         { "domain \"b.com\" {\n component { secret = \"s\" }\n pubsub { service = \"p.b.com\" }\n}\n", 3, "service" },
         { "domain \"b.com\" {\n component { secret = \"s\" }\n mailbox { endpoint = \"x\" }\n}\n", 3, "endpoint" },
-        { "domain \"b.com\" {\n component { secret = \"s\" }\n", 4, "end of file" },
+        { "domain \"b.com\" {\n component { secret = \"s\" }\n", 3, "end of file" },
         { "domain \"b.com\" {\n component { secret = \"s\n", 0, "end of file" },
         { "end-of-file = true\nfrob\n" DOMAIN, 2, "frob" },
         { DOMAIN DOMAIN, 2, "B.com" },
