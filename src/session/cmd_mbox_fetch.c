@@ -7,7 +7,8 @@
  *
  * A message counts as read in the turn in which its first octet is given; that octet waits for
  * the commit. What is given in later turns was on disk when it began, and a content never changes.
- * If it vanishes in the middle, the block cannot be completed: the connection is closed.
+ * If it cannot be read all the same, the block is taken back while the owner has got none of it;
+ * later it can neither be completed nor explained, and the connection is closed.
  *
  * Of what a selector matches, messages that cannot be rendered as asked (no such part, not
  * signed) are passed over and not counted.
@@ -59,6 +60,7 @@ struct fetch {
     size_t n_batch, at;
     int64_t after;            /* the last entry of the batch */
     bool is_end;              /* nothing behind the batch */
+    bool is_marked;           /* the message that is being given was unread */
 
     struct render *render;    /* of the message that is being given */
     struct pretty pretty;
@@ -195,20 +197,25 @@ static int next_entry(struct session *s, struct fetch *f, struct err *err)
 
 /* ---- one message ---- */
 
-static int mark_read(struct session *s, const struct fetch *f, const struct entry *e,
-                     struct err *err)
+static int set_read(struct session *s, const struct fetch *f, const struct entry *e, bool is_read,
+                    struct err *err)
 {
     struct store *st = s->mail->store;
 
-    if (f->keeps_unread || (e->flags & ENTRY_READ) != 0)
-        return 0;
     if (store_savepoint(st, err) < 0)
         return -1;
-    if (entry_flag(st, f->folder.id, e->uuid, ENTRY_READ, 0, err) < 0) {
+    if (entry_flag(st, f->folder.id, e->uuid, is_read ? ENTRY_READ : 0, is_read ? 0 : ENTRY_READ,
+                   err) < 0) {
         store_undo(st);
         return -1;
     }
     return store_release(st, err);
+}
+
+static int mark_read(struct session *s, struct fetch *f, const struct entry *e, struct err *err)
+{
+    f->is_marked = !f->keeps_unread && (e->flags & ENTRY_READ) == 0;
+    return f->is_marked ? set_read(s, f, e, true, err) : 0;
 }
 
 static void begin_message(struct session *s, struct job *j, struct fetch *f, const struct entry *e)
@@ -216,6 +223,7 @@ static void begin_message(struct session *s, struct job *j, struct fetch *f, con
     struct str *out;
 
     f->n++;
+    output_mark(s);
     if (!f->is_json) {
         struct str text = STR_INIT;
 
@@ -253,12 +261,19 @@ static int start_message(struct session *s, struct job *j, struct fetch *f, stru
     return 1;
 }
 
-static enum step broken(struct session *s, const struct fetch *f, const struct err *err)
+static enum step broken(struct session *s, struct job *j, struct fetch *f, const struct err *err)
 {
-    log_warn("fetch.broken account=%s msg=%s why=%s", s->account, f->batch[f->at - 1].uuid,
-             log_quote(err->text));
-    session_stop(s, STATUS_STORAGE, err->text);
-    return STEP_DONE;
+    const struct entry *e = &f->batch[f->at - 1];
+
+    log_warn("fetch.broken account=%s msg=%s why=%s", s->account, e->uuid, log_quote(err->text));
+    if (!output_retract(s)) {
+        session_stop(s, STATUS_STORAGE, err->text);
+        return STEP_DONE;
+    }
+    s->streaming = NULL;
+    if (f->is_marked)
+        (void)set_read(s, f, e, false, NULL);
+    return session_fail(s, j, err);
 }
 
 static enum step give_piece(struct session *s, struct job *j, struct fetch *f)
@@ -275,7 +290,7 @@ static enum step give_piece(struct session *s, struct job *j, struct fetch *f)
         rc = render_read(f->render, PIECE_BYTES, out, &err);
     }
     if (rc < 0)
-        return broken(s, f, &err);
+        return broken(s, j, f, &err);
     if (rc == 1)
         return STEP_MORE;
     render_close(&f->render);

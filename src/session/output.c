@@ -36,8 +36,11 @@ static void empty(struct str *st)
 
 void output_flush(struct session *s)
 {
-    if (s->out.len > 0 && !s->is_closed)
-        s->owner->write(s->ctx, s->out.s, s->out.len);
+    if (s->out.len > 0) {
+        s->mark.is_good = false;
+        if (!s->is_closed)
+            s->owner->write(s->ctx, s->out.s, s->out.len);
+    }
     empty(&s->out);
     if (s->is_closing && s->held.len == 0 && !s->is_closed) {
         s->is_closed = true;
@@ -70,6 +73,7 @@ static void release(struct session *s, const struct err *err)
             reply_add(&s->out, h->pipeline, STATUS_STORAGE, false, err->text);
     }
     s->n_pieces = 0;
+    s->mark.is_good = false;
     empty(&s->held);
 }
 
@@ -109,6 +113,26 @@ static void turn_ended(void *ctx, bool ok, const struct err *why)
     output_flush(s);
     if (!ok && s->owner->resume != NULL && !s->is_closed)
         s->owner->resume(s->ctx);
+}
+
+/* ---- taking it back ---- */
+
+void output_mark(struct session *s)
+{
+    s->mark = (struct mark){
+        .is_good = true, .out = s->out.len, .held = s->held.len, .n_pieces = s->n_pieces,
+    };
+}
+
+bool output_retract(struct session *s)
+{
+    if (!s->mark.is_good)
+        return false;
+    str_truncate(&s->out, s->mark.out);
+    str_truncate(&s->held, s->mark.held);
+    s->n_pieces = s->mark.n_pieces;
+    s->mark.is_good = false;
+    return true;
 }
 
 /* ---- giving output ---- */

@@ -115,6 +115,12 @@ struct input_line {
     size_t refs;
 };
 
+/* Where the output stood when a block began; good as long as the owner has got none of it. */
+struct mark {
+    bool is_good;
+    size_t out, held, n_pieces;
+};
+
 /* Output that waits for the commit: where a piece begins, and whose it is. */
 struct held {
     size_t at;
@@ -150,6 +156,7 @@ struct session {
     size_t n_drafts;
     uint64_t next_number;
     struct job *streaming;        /* in the midst of an octet block: nobody else may write */
+    struct mark mark;             /* where that block began */
 
     struct str out;               /* to the owner at the end of the call */
     struct str held;              /* to the owner after the commit */
@@ -201,6 +208,10 @@ void session_progress(struct session *s, struct job *j, enum status code, const 
 enum step session_fail(struct session *s, struct job *j, const struct err *err);
 /* Where j's raw octets go; is_last: they end its reply. */
 struct str *output_for(struct session *s, struct job *j, bool is_last);
+/* A block begins here. */
+void output_mark(struct session *s);
+/* Take back what was given since the mark. False: the owner has got some of it. */
+bool output_retract(struct session *s);
 void output_flush(struct session *s);
 void output_clear(struct session *s);
 
