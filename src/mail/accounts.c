@@ -173,6 +173,9 @@ static bool is_reserved(const char *address)
 static int check_request(struct mail *m, struct accounts_job *j, const char *address,
                          struct err *err)
 {
+    if (strchr(address, '+') != NULL)
+        return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
+                       "an account's address has no +folder");
     if (imid_address(address, &j->address, err) < 0)
         return -1;
     if (mail_domain_of(m, j->address) == NULL)

@@ -212,13 +212,13 @@ static int plan_json_part(struct render *r, size_t part, size_t *looked, struct 
 
     if (choose_json(r, part, looked, &kind, err) < 0)
         return -1;
-    /* A part without octets is text: "" is what both encodings make of it. */
     add_quoted(&r->text, "{\"id\":", p->name);
     add_quoted(&r->text, ",\"class\":", p->is_content ? "content" : "data");
     add_quoted(&r->text, ",\"type\":", p->type);
     str_addf(&r->text, ",\"length\":%llu,\"encoding\":\"%s\",\"data\":",
              (unsigned long long)p->length,
-             kind == PIECE_STRING || p->length == 0 ? "utf-8" : "base64");
+             kind == PIECE_STRING || (p->length == 0 && is_text_type(p->type)) ? "utf-8"
+                                                                                  : "base64");
     if (kind != PIECE_STRING)
         str_addc(&r->text, '"');
     add_part_piece(r, part, kind);
