@@ -152,6 +152,12 @@ ASN1_ITEM_TEMPLATE(attributes) =
                           V_ASN1_SET, attributes, X509_ATTRIBUTE)
 static_ASN1_ITEM_TEMPLATE_END(attributes)
 
+ASN1_ITEM_TEMPLATE(digests) = ASN1_EX_TEMPLATE_TYPE(ASN1_TFLG_SET_OF, 0, digests, X509_ALGOR)
+static_ASN1_ITEM_TEMPLATE_END(digests)
+
+ASN1_ITEM_TEMPLATE(signers) = ASN1_EX_TEMPLATE_TYPE(ASN1_TFLG_SET_OF, 0, signers, cms_signer)
+static_ASN1_ITEM_TEMPLATE_END(signers)
+
 static void *read_whole(const uint8_t *p, size_t n, const ASN1_ITEM *item)
 {
     const unsigned char *at = p;
@@ -169,7 +175,8 @@ struct cms_signed *cms_signed_read(const uint8_t *p, size_t n)
     struct signed_info *info = read_whole(p, n, ASN1_ITEM_rptr(signed_info));
     struct cms_signed *content = NULL;
 
-    if (info != NULL && OBJ_obj2nid(info->type) == NID_pkcs7_signed) {
+    if (info != NULL && OBJ_obj2nid(info->type) == NID_pkcs7_signed &&
+        cms_signed_is_exact(p, n, info->content, ASN1_ITEM_rptr(digests), ASN1_ITEM_rptr(signers))) {
         content = info->content;
         info->content = NULL;
     }

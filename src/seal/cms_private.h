@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "wire/receipt.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -132,6 +133,10 @@ struct cms_signed *cms_signed_read(const uint8_t *p, size_t n);
 void cms_signed_free(struct cms_signed *s);
 struct cms_enveloped *cms_enveloped_read(const uint8_t *p, size_t n);
 void cms_enveloped_free(struct cms_enveloped *e);
+
+/* Is p, from which s was decoded, what encoding it gives? Or BER (cms_exact.c). For cms.c. */
+bool cms_signed_is_exact(const uint8_t *p, size_t n, const struct cms_signed *s,
+                         const ASN1_ITEM *digests, const ASN1_ITEM *signers);
 
 /* The object that an algorithm is. */
 int cms_nid(const X509_ALGOR *algorithm);

