@@ -35,7 +35,8 @@
 
 #include "loop/stream_private.h"
 
-#define RESUME_BYTES 4096u  /* reading goes on when there is room for so much: no crumbs */
+#define TLS_RECORD_BYTES (16384u + 256u)
+#define RESUME_BYTES     4096u  /* reading goes on when there is room for so much: no crumbs */
 
 void *stream_must(void *p)
 {
@@ -56,7 +57,8 @@ static size_t in_len(const struct stream *s)
 
 static size_t room(const struct stream *s)
 {
-    size_t used = in_len(s) + stream_tls_unread(s);
+    /* OpenSSL has up to a record of its own, of which no libevent buffer tells. */
+    size_t used = in_len(s) + (s->tls != NULL ? stream_tls_unread(s) + TLS_RECORD_BYTES : 0);
 
     return used < STREAM_IN_MAX ? STREAM_IN_MAX - used : 0;
 }
