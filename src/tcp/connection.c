@@ -1,222 +1,213 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection: a stream and a session, joined. Bytes go from the one to the other and back;
- * what they mean is the session's business, when they leave is the stream's.
+ * The glue between a stream and a session.
  *
- * UPGRADE: the session asks for TLS after its 204. A byte that the client has sent in clear behind
- * that line, seen now or before the 204 has left, ends the connection with 750, so that nothing
- * said in clear is ever taken for something said in TLS.
+ * Two rules are kept here. No byte that came in clear behind UPGRADE is ever a command or a part of
+ * the handshake: what the session leaves untaken, and what the stream finds before the 204 has left
+ * (loop/stream.h), ends the connection with 750. And a connection never goes within the turn in
+ * which its session has answered: the commit of that turn may take back what was said, so the end
+ * is put off to the next one, when what is held is true.
  *
- * The session may ask for the close in the midst of a call of ours into it, so the connection is
- * released in the next turn; until then it has no stream.
+ * Time before login is counted from line to line, not from byte to byte: who sends a byte a second
+ * has said nothing. After login any byte will do, and so does a reader who takes his output.
  */
 #include "config.h"
 
+#include "tcp/connection_private.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "seal/context.h"
+#include "base/secret.h"
 #include "session/session.h"
+#include "wire/reply.h"
 
-#include "tcp/endpoint_private.h"
+static void offer(struct connection *c);
 
-#define HANDSHAKE_MS   30000  /* from the 204 to the end of the handshake, however slowly it dribbles */
-#define REFUSED_LOG_MS 60000  /* one line a minute about connections over a limit */
+/* ---- what is put off to the next turn ---- */
 
-struct address_count {
-    size_t open;
-};
-
-struct connection {
-    struct connection *next, *prev;
-    struct endpoint *endpoint;
-    struct stream *stream;             /* NULL: closed */
-    struct session *session;
-    struct loop_timer *handshake;      /* runs from 204 to secured only */
-    char *address;
-    int wants_tls;                     /* 2 or 3: asked for by the session, not yet begun */
-    bool is_in_input;                  /* within session_input() */
-    bool is_closing;
-};
-
-/* ---- limits ------------------------------------------------------------------------------ */
-
-static bool count_address(struct endpoint *e, const char *address)
+static void later(void *ctx)
 {
-    struct address_count *n = map_get(e->addresses, address);
+    struct connection *c = ctx;
 
-    if (n == NULL) {
-        n = mem_zalloc(sizeof(*n));
-        map_put(e->addresses, address, n);
+    c->has_later = false;
+    if (c->is_ending) {
+        endpoint_gone(c->endpoint, c);
+        connection_destroy(c, true);
+        return;
     }
-    if (n->open >= e->max_per_address)
-        return false;
-    n->open++;
-    return true;
+    if (c->wants_offer) {
+        c->wants_offer = false;
+        offer(c);
+    }
 }
 
-static void uncount_address(struct endpoint *e, const char *address)
+static void put_off(struct connection *c)
 {
-    struct address_count *n = map_get(e->addresses, address);
-
-    if (n != NULL && --n->open == 0)
-        free(map_del(e->addresses, address));
-}
-
-static void refuse(struct endpoint *e, const char *address)
-{
-    int64_t now = clock_mono_ms(e->mail->clock);
-
-    e->n_refused++;
-    if (e->refused_logged_ms != 0 && now - e->refused_logged_ms < REFUSED_LOG_MS)
+    if (c->has_later)
         return;
-    log_warn("endpoint.full refused=%llu open=%zu last=%s", (unsigned long long)e->n_refused,
-             e->n_connections, address);
-    e->n_refused = 0;
-    e->refused_logged_ms = now;
+    c->has_later = true;
+    loop_defer(c->mail->loop, later, c);
 }
 
-/* ---- closing ------------------------------------------------------------------------------ */
-
-void connection_destroy(struct connection *c)
+static void end_soon(struct connection *c)
 {
-    struct endpoint *e = c->endpoint;
+    c->is_ending = true;
+    put_off(c);
+}
 
-    session_destroy(&c->session);
-    stream_close(&c->stream, false);
-    loop_timer_destroy(&c->handshake);
-    if (c->prev != NULL)
-        c->prev->next = c->next;
+/* ---- time before login ---- */
+
+static bool is_known(const struct connection *c)
+{
+    return c->session != NULL && (session_phase(c->session) & (PHASE_LOCAL | PHASE_REMOTE)) != 0;
+}
+
+static void set_login_limit(struct connection *c, int64_t ms)
+{
+    c->login_ms = ms;
+    c->login_until_ms = clock_mono_ms(c->mail->clock) + ms;
+    c->unlined = 0;
+    if (!loop_timer_is_set(c->login))
+        loop_timer_set(c->login, ms);
+}
+
+static void on_login_time(void *ctx)
+{
+    struct connection *c = ctx;
+    int64_t left = c->login_until_ms - clock_mono_ms(c->mail->clock);
+
+    if (left > 0)
+        loop_timer_set(c->login, left);
     else
-        e->first = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
-    e->n_connections--;
-    uncount_address(e, c->address);
-    free(c->address);
-    free(c);
+        connection_end(c, STATUS_TIMEOUT);
 }
 
-static void reap(void *ctx)
+/* Has the client said something, or is it only dribbling? */
+static void note_progress(struct connection *c, const char *p, size_t n)
 {
-    struct connection *c = ctx;
-
-    /* What was written has been handed to the stream, whose turn has ended: it may close now. */
-    stream_close(&c->stream, true);
-    connection_destroy(c);
-}
-
-static void close_soon(struct connection *c)
-{
-    if (c->is_closing)
+    if (c->login == NULL || c->is_upgrading)
         return;
-    c->is_closing = true;
-    stream_hold_input(c->stream, true);
-    loop_defer(c->endpoint->mail->loop, reap, c);
+    c->unlined += n;
+    if (memchr(p, '\n', n) != NULL || c->unlined >= CONNECTION_PROGRESS_BYTES)
+        set_login_limit(c, c->login_ms);
 }
 
-void connection_end(struct connection *c, int status)
+/* ---- TLS ---- */
+
+/* Bytes in clear behind UPGRADE (docs/immp.md, "Connections and states"). */
+static void refuse_clear_bytes(struct connection *c)
 {
-    if (!c->is_closing)
-        session_end(c->session, (enum status)status);
-}
+    size_t n;
 
-struct connection *connection_next(const struct connection *c)
-{
-    return c->next;
-}
-
-/* ---- TLS ---------------------------------------------------------------------------------- */
-
-static void handshake_late(void *ctx)
-{
-    struct connection *c = ctx;
-
-    log_debug("tls.slow address=%s", c->address);
-    close_soon(c);
+    (void)stream_peek(c->stream, &n);
+    stream_take(c->stream, n);
+    log_debug("endpoint.injection remote=%s bytes=%zu", stream_address(c->stream), n);
+    c->is_upgrading = false;
+    session_end(c->session, STATUS_PROTOCOL);
 }
 
 static void begin_tls(struct connection *c)
 {
-    enum context_version version = (enum context_version)c->wants_tls;
-    struct mail *m = c->endpoint->mail;
-    struct err err = { 0 };
+    enum context_version version = c->upgrade_to == 2 ? CONTEXT_TLS2 : CONTEXT_TLS3;
     struct ssl_st *ssl;
+    struct err err;
+    size_t n;
 
-    c->wants_tls = 0;
-    ssl = context_session(c->endpoint->context, version, &err);
+    c->upgrade_to = 0;
+    (void)stream_peek(c->stream, &n);
+    if (n > 0) {
+        refuse_clear_bytes(c);
+        return;
+    }
+    ssl = context_session(c->context, version, &err);
     if (ssl == NULL) {
-        log_error("tls.unavailable address=%s: %s", c->address, err.text);
+        log_warn("endpoint.tls remote=%s why=%s", stream_address(c->stream), log_quote(err.text));
         session_end(c->session, STATUS_INTERNAL);
         return;
     }
-    if (stream_start_tls(c->stream, ssl, true) < 0) {
-        session_end(c->session, STATUS_PROTOCOL);
-        return;
-    }
-    c->handshake = loop_timer_create(m->loop, handshake_late, c);
-    loop_timer_set(c->handshake, HANDSHAKE_MS);
+    (void)stream_start_tls(c->stream, ssl, true);
+    set_login_limit(c, CONNECTION_HANDSHAKE_MS);
+    c->is_upgrading = true;
 }
 
 static void on_secured(void *ctx)
 {
     struct connection *c = ctx;
-    uint8_t exporter[PASSWORD_EXPORTER_BYTES];
-    struct err err = { 0 };
-    bool has_exporter;
+    uint8_t exporter[32];
+    bool has = context_exporter(stream_tls(c->stream), exporter, NULL) == 0;
 
-    if (c->is_closing)
+    c->is_upgrading = false;
+    if (c->is_ending)
         return;
-    loop_timer_destroy(&c->handshake);
-    has_exporter = context_exporter(stream_tls(c->stream), exporter, &err) == 0;
-    session_secured(c->session, has_exporter ? exporter : NULL);
+    session_secured(c->session, has ? exporter : NULL);
+    secret_wipe(exporter, sizeof(exporter));
 }
 
-/* ---- bytes -------------------------------------------------------------------------------- */
+/* ---- input ---- */
+
+/* As much as the session takes, in slices, so that one client's backlog does not fill the turn. */
+static void offer(struct connection *c)
+{
+    int64_t until_ms = clock_mono_ms(c->mail->clock) + CONNECTION_SLICE_MS;
+    const char *p;
+    size_t n, slice, taken;
+
+    do {
+        p = stream_peek(c->stream, &n);
+        slice = MIN(n, CONNECTION_SLICE_BYTES);
+        if (slice == 0)
+            return;
+        taken = session_input(c->session, p, slice);
+        note_progress(c, p, taken);
+        stream_take(c->stream, taken);
+        if (c->upgrade_to != 0) {
+            begin_tls(c);
+            return;
+        }
+        if (taken < slice)
+            return;  /* resume() or drained will tell when it takes more */
+    } while (clock_mono_ms(c->mail->clock) < until_ms);
+    if (taken < n) {
+        c->wants_offer = true;
+        put_off(c);
+    }
+}
 
 static void on_data(void *ctx)
 {
     struct connection *c = ctx;
 
-    while (!c->is_closing && !c->is_in_input) {
-        size_t n, taken;
-        const char *p = stream_peek(c->stream, &n);
-
-        if (n == 0)
-            return;
-        if (c->handshake != NULL) {
-            /* They came in clear before our 204 had left (loop/stream.h). */
-            session_end(c->session, STATUS_PROTOCOL);
-            return;
-        }
-        c->is_in_input = true;
-        taken = session_input(c->session, p, n);
-        c->is_in_input = false;
-        stream_take(c->stream, taken);
-        if (c->wants_tls != 0)
-            begin_tls(c);
-        else if (taken == 0)
-            return;
-    }
+    if (c->is_upgrading)
+        refuse_clear_bytes(c);
+    else
+        offer(c);
 }
 
 static void on_drained(void *ctx)
 {
     struct connection *c = ctx;
 
-    if (!c->is_closing)
-        session_drained(c->session);
+    session_drained(c->session);
+    if (!c->is_upgrading)
+        offer(c);
 }
+
+/* ---- the end ---- */
 
 static void on_idle(void *ctx)
 {
     struct connection *c = ctx;
+    uint64_t out = stream_bytes_out(c->stream);
 
-    if (!c->is_closing)
-        session_end(c->session, STATUS_TIMEOUT);
+    /* A client that is still taking a long answer says nothing meanwhile. */
+    if (stream_pending(c->stream) > 0 && out != c->bytes_out) {
+        c->bytes_out = out;
+        return;
+    }
+    connection_end(c, STATUS_TIMEOUT);
 }
 
 static void on_closed(void *ctx, const struct err *why)
@@ -224,91 +215,119 @@ static void on_closed(void *ctx, const struct err *why)
     struct connection *c = ctx;
 
     if (why->kind != ERR_NONE)
-        log_debug("connection.lost address=%s: %s", c->address, why->text);
-    close_soon(c);
+        log_debug("endpoint.broken remote=%s why=%s", stream_address(c->stream),
+                  log_quote(why->text));
+    end_soon(c);
 }
 
-/* ---- what the session asks ------------------------------------------------------------------ */
+void connection_end(struct connection *c, enum status why)
+{
+    /* In the midst of a handshake nothing can be said that would be understood. */
+    if (c->is_upgrading || c->is_ending)
+        end_soon(c);
+    else
+        session_end(c->session, why);
+}
 
-static void owner_write(void *ctx, const void *p, size_t n)
+/* ---- what the session asks for ---- */
+
+static void session_write(void *ctx, const void *p, size_t n)
 {
     struct connection *c = ctx;
 
     stream_write(c->stream, p, n);
 }
 
-static size_t owner_pending(void *ctx)
+static size_t session_pending(void *ctx)
 {
     struct connection *c = ctx;
 
     return stream_pending(c->stream);
 }
 
-static void owner_start_tls(void *ctx, int version)
+static void session_start_tls(void *ctx, int version)
 {
     struct connection *c = ctx;
 
-    c->wants_tls = version;
+    c->upgrade_to = version;
 }
 
-static void owner_close(void *ctx)
+static void session_close(void *ctx)
 {
-    close_soon(ctx);
+    end_soon(ctx);
 }
 
-static void owner_set_idle(void *ctx, int64_t ms)
+static void session_resume(void *ctx)
 {
     struct connection *c = ctx;
 
-    stream_set_idle(c->stream, ms);
+    c->wants_offer = true;
+    put_off(c);
 }
 
-static void owner_resume(void *ctx)
+static void session_set_idle(void *ctx, int64_t ms)
 {
-    on_data(ctx);
+    struct connection *c = ctx;
+
+    if (is_known(c)) {
+        loop_timer_destroy(&c->login);
+        stream_set_idle(c->stream, ms);
+    } else {
+        set_login_limit(c, ms);
+    }
 }
 
-/* ---- accepting ------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
-static const struct stream_events stream_events = {
-    .secured = on_secured,
-    .data = on_data,
-    .drained = on_drained,
-    .idle = on_idle,
-    .closed = on_closed,
-};
-
-static const struct session_owner session_owner = {
-    .write = owner_write,
-    .pending = owner_pending,
-    .start_tls = owner_start_tls,
-    .close = owner_close,
-    .set_idle = owner_set_idle,
-    .resume = owner_resume,
-};
-
-void connection_accept(struct endpoint *e, int fd)
+struct connection *connection_create(struct endpoint *e, struct mail *mail, struct context *context,
+                                     int fd)
 {
+    static const struct stream_events events = {
+        .secured = on_secured, .data = on_data,     .drained = on_drained,
+        .idle = on_idle,       .closed = on_closed,
+    };
     struct connection *c = mem_zalloc(sizeof(*c));
-    struct session_config cfg = { .mail = e->mail, .is_plain = true };
 
     c->endpoint = e;
-    c->stream = stream_accept(e->mail->loop, fd, &stream_events, c);
-    c->address = mem_strdup(stream_address(c->stream));
-    if (e->is_stopping || e->context == NULL || e->n_connections >= e->max_connections ||
-        !count_address(e, c->address)) {
-        refuse(e, c->address);
-        stream_close(&c->stream, false);
-        free(c->address);
-        free(c);
-        return;
-    }
-    c->next = e->first;
-    if (e->first != NULL)
-        e->first->prev = c;
-    e->first = c;
-    e->n_connections++;
-    cfg.domain = e->mail->domains[0].name;
-    cfg.remote = c->address;
-    c->session = session_create(&cfg, &session_owner, c);
+    c->mail = mail;
+    c->context = context;
+    c->stream = stream_accept(mail->loop, fd, &events, c);
+    return c;
+}
+
+void connection_start(struct connection *c)
+{
+    static const struct session_owner owner = {
+        .write = session_write,         .pending = session_pending, .start_tls = session_start_tls,
+        .close = session_close,         .set_idle = session_set_idle, .resume = session_resume,
+    };
+    const struct session_config cfg = {
+        .mail = c->mail,
+        .domain = c->mail->domains[0].name,
+        .remote = stream_address(c->stream),
+        .is_plain = true,
+    };
+
+    c->login = loop_timer_create(c->mail->loop, on_login_time, c);
+    c->session = session_create(&cfg, &owner, c);
+}
+
+void connection_refuse(struct connection *c, enum status why, const char *text)
+{
+    struct str line = STR_INIT;
+
+    reply_add(&line, "", (int)why, false, text);
+    stream_write(c->stream, line.s, line.len);
+    str_clear(&line);
+    connection_destroy(c, true);
+}
+
+void connection_destroy(struct connection *c, bool flush)
+{
+    if (c->has_later)
+        loop_undefer(c->mail->loop, later, c);
+    session_destroy(&c->session);
+    loop_timer_destroy(&c->login);
+    stream_close(&c->stream, flush);
+    free(c);
 }
