@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is read of CMS and X.509, with the keys of tests/vectors/seal. The first byte says how the
+ * rest is read: a seal, an inner envelope (so that decryption is reached without a signature), a
+ * message signature, a receipt, a certificate, or the text of a seal.
+ *
+ * Holds: nobody can make anything that opens but what those keys have signed and encrypted, so
+ * whatever opens is the known bundle, header or text; what is refused has a code and lets nothing
+ * out; a certificate that is read is the same again when its PEM is read.
+ */
+#include "config.h"
+
+#include "seal/seal.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+#include "seal/digest.h"
+
+#include "fuzz/fuzz.h"
+#include "seal/enveloped_private.h"
+
+static struct identity *origin, *ours;
+static struct str bundle, header, receipt;
+
+static void read_vector(const char *name, struct str *out)
+{
+    const char *top = getenv("top_srcdir");
+    struct str path = STR_INIT;
+    char buf[4096];
+    FILE *f;
+    size_t n;
+
+    str_addf(&path, "%s/tests/vectors/seal/%s", top != NULL ? top : ".", name);
+    f = fopen(path.s, "rb");
+    if (f == NULL) {
+        perror(path.s);
+        exit(1);
+    }
+    while ((n = fread(buf, 1, sizeof buf, f)) > 0)
+        str_addn(out, buf, n);
+    (void)fclose(f);
+    str_clear(&path);
+}
+
+/* Keys are read from files that only we can read, which those of a checkout are not. */
+static void copy_key(const char *folder, const char *name)
+{
+    struct str path = STR_INIT, text = STR_INIT;
+    FILE *f;
+
+    read_vector(name, &text);
+    str_addf(&path, "%s/%s", folder, name);
+    f = fopen(path.s, "wb");
+    FUZZ_CHECK(f != NULL && fwrite(text.s, 1, text.len, f) == text.len && fclose(f) == 0);
+    str_clear(&path);
+    str_clear(&text);
+}
+
+static void setup(void)
+{
+    static const char *const keys[] = { "a.com.sign.pem", "a.com.encrypt.pem", "b.com.sign.pem",
+                                        "b.com.encrypt.pem" };
+    char folder[] = "/tmp/immp-fuzz-XXXXXX";
+    struct identity_files files = { .directory = folder };
+    mode_t before = umask(077);
+
+    FUZZ_CHECK(mkdtemp(folder) != NULL);
+    for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+        copy_key(folder, keys[i]);
+    origin = identity_load("a.com", &files, NULL, NULL);
+    ours = identity_load("b.com", &files, NULL, NULL);
+    FUZZ_CHECK(origin != NULL && ours != NULL);
+    for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+        struct str path = STR_INIT;
+
+        str_addf(&path, "%s/%s", folder, keys[i]);
+        (void)unlink(path.s);
+        str_clear(&path);
+    }
+    (void)rmdir(folder);
+    (void)umask(before);
+    read_vector("bundle", &bundle);
+    read_vector("header.json", &header);
+    read_vector("receipt.json", &receipt);
+}
+
+static void to_armor(const char *label, const uint8_t *data, size_t len, struct str *out)
+{
+    str_addf(out, "-----BEGIN %s-----\n", label);
+    base64_add(out, data, len, 0);
+    str_addf(out, "\n-----END %s-----\n", label);
+}
+
+static void check_opened(int rc, enum refusal why, const struct str *out, const struct str *known)
+{
+    if (rc == 0) {
+        FUZZ_CHECK(why == REFUSED_NONE && out->len == known->len);
+        FUZZ_CHECK(memcmp(out->s, known->s, out->len) == 0);
+    } else {
+        FUZZ_CHECK(rc == -1 && out->len == 0 &&
+                   (why == REFUSED_BAD_SEAL || why == REFUSED_BAD_SIGNATURE ||
+                    why == REFUSED_UNKNOWN_KEY));
+    }
+}
+
+static void fuzz_text(const uint8_t *data, size_t len)
+{
+    char hex[SEAL_SHA256_SIZE];
+    struct str out = STR_INIT;
+    enum refusal why;
+    int rc = seal_open(identity_sign_certificate(origin), ours, (const char *)data, len, &out, hex,
+                       &why, NULL);
+
+    check_opened(rc, why, &out, &bundle);
+    FUZZ_CHECK(strlen(hex) == 64 || (hex[0] == '\0' && why == REFUSED_BAD_SEAL));
+    str_clear(&out);
+}
+
+static void fuzz_seal(const uint8_t *data, size_t len)
+{
+    struct str armor = STR_INIT;
+
+    to_armor("CMS", data, len, &armor);
+    fuzz_text((const uint8_t *)armor.s, armor.len);
+    str_clear(&armor);
+}
+
+static void fuzz_inner(const uint8_t *data, size_t len)
+{
+    struct str out = STR_INIT;
+    enum refusal why = REFUSED_NONE;
+    int rc = enveloped_open(ours, data, len, &out, &why, NULL);
+
+    check_opened(rc, why, &out, &bundle);
+    str_clear(&out);
+}
+
+static void fuzz_signature(const uint8_t *data, size_t len)
+{
+    const struct certificate *c = identity_sign_certificate(origin);
+    struct str base64 = STR_INIT;
+
+    base64_add(&base64, data, len, 0);
+    if (seal_check_message(c, header.s, header.len, str_c(&base64), base64.len, NULL) == 0)
+        FUZZ_CHECK(seal_check_message(c, header.s, header.len - 1, base64.s, base64.len, NULL) < 0);
+    str_clear(&base64);
+}
+
+static void fuzz_receipt(const uint8_t *data, size_t len)
+{
+    struct str armor = STR_INIT, out = STR_INIT;
+
+    to_armor("CMS", data, len, &armor);
+    if (seal_open_receipt(identity_sign_certificate(ours), armor.s, armor.len, &out, NULL) == 0)
+        FUZZ_CHECK(out.len == receipt.len && memcmp(out.s, receipt.s, out.len) == 0);
+    else
+        FUZZ_CHECK(out.len == 0);
+    str_clear(&armor);
+    str_clear(&out);
+}
+
+static void fuzz_certificate(const uint8_t *data, size_t len)
+{
+    struct str pem = STR_INIT;
+    struct certificate *c, *again;
+
+    to_armor("CERTIFICATE", data, len, &pem);
+    c = certificate_parse(pem.s, pem.len, NULL);
+    if (c != NULL) {
+        FUZZ_CHECK(strlen(certificate_fingerprint(c)) == 64 && !certificate_covers(c, ""));
+        again = certificate_parse(certificate_pem(c), strlen(certificate_pem(c)), NULL);
+        FUZZ_CHECK(again != NULL);
+        FUZZ_CHECK(strcmp(certificate_pem(c), certificate_pem(again)) == 0);
+        FUZZ_CHECK(strcmp(certificate_fingerprint(c), certificate_fingerprint(again)) == 0);
+        certificate_unref(&again);
+    }
+    certificate_unref(&c);
+    str_clear(&pem);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static void (*const kinds[])(const uint8_t *, size_t) = {
+        fuzz_seal, fuzz_inner, fuzz_signature, fuzz_receipt, fuzz_certificate, fuzz_text,
+    };
+
+    if (origin == NULL)
+        setup();
+    if (len > 0)
+        kinds[data[0] % N_ELEMENTS(kinds)](data + 1, len - 1);
+    return 0;
+}
