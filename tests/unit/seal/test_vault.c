@@ -138,8 +138,9 @@ static void another_vault_does_not_open_it(void **state)
 
 static void what_is_no_h_is_not_sealed(void **state)
 {
-    static const char *const rows[] = { "", "00", "g0112233445566778899aabbccddeeff0123456789abcdef"
-                                                  "0123456789abcdef" };
+    static const char *const rows[] = {
+        "", "00", "g0112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef",
+    };
     struct vault *v = vault_open(fixture_path("no.key"), NULL);
 
     (void)state;
