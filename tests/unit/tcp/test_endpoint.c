@@ -418,9 +418,9 @@ static void a_reader_who_takes_his_answer_slowly_is_not_idle(void **state)
         read_some(c, 6u << 20);  /* so much that the kernel's buffers between us move */
         assert_int_equal(endpoint_connections(d->endpoint), 1);
     }
-    desk_pass(d, 30 * 60 * 1000);
-    desk_pass(d, 30 * 60 * 1000);  /* and then no more */
-    desk_turns(d, 4);
+    /* And then no more; the kernel may still have moved something meanwhile. */
+    for (int i = 0; i < 4 && endpoint_connections(d->endpoint) > 0; i++)
+        desk_pass(d, 30 * 60 * 1000);
     assert_int_equal(endpoint_connections(d->endpoint), 0);
     desk_pass(d, 5000);
     str_clear(&say);
