@@ -103,7 +103,8 @@ int seals_take(struct iq *q, struct str *out, struct err *err)
 {
     struct component *c = q->c;
     struct inbound_seal seal = {
-        .address = q->in->from, .armor = q->in->text, .len = q->in->text_len,
+        .at = c->domain->name, .address = q->in->from, .armor = q->in->text,
+        .len = q->in->text_len,
     };
     char bundle[UUID_SIZE], *origin = NULL;
     uint64_t token;
