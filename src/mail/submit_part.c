@@ -121,7 +121,8 @@ static int spill(struct submit *s, bool all, struct err *err)
 
 /* ---- a part ---- */
 
-static int check_name(const struct submit *s, const char *name, struct err *err)
+/* Names need not differ: files of one name may be sent, and whoever asks by name gets the first. */
+static int check_name(const char *name, struct err *err)
 {
     size_t n = strlen(name);
 
@@ -132,10 +133,6 @@ static int check_name(const struct submit *s, const char *name, struct err *err)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
             return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
                            "a part's name holds control characters");
-    for (size_t i = 0; i < s->message.n_parts; i++)
-        if (strcmp(s->message.parts[i].name, name) == 0)
-            return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
-                           "the message has a part of that name already");
     return 0;
 }
 
@@ -160,7 +157,7 @@ int submit_part(struct submit *s, const char *name, const char *type, bool is_co
         return -1;
     if (s->message.n_parts >= MESSAGE_PARTS_MAX)
         return err_set(err, ERR_PROTOCOL, STATUS_LIMIT, "more than %d parts", MESSAGE_PARTS_MAX);
-    if (check_name(s, name, err) < 0)
+    if (check_name(name, err) < 0)
         return -1;
     if (type != NULL && (strlen(type) > MESSAGE_NAME_MAX || mime_type_check(type) < 0))
         return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER, "TYPE is no media type");
