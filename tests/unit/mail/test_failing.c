@@ -300,6 +300,7 @@ static void an_account_is_made_whole_or_not_at_all(void **state)
     accounts = accounts_create(&desk->mail);
     for (size_t nth = 1; !is_over; nth++) {
         struct answer a = { 0 };
+        struct account made = { 0 };
         char address[32];
         int found;
 
@@ -314,7 +315,8 @@ static void an_account_is_made_whole_or_not_at_all(void **state)
         is_over = !store_failing_has_failed(desk->mail.store);
         store_failing_nth(desk->mail.store, 0);
         assert_true(a.err.kind == ERR_NONE || a.err.kind == ERR_TEMPORARY);
-        found = account_get(desk->mail.store, address, &(struct account){ 0 }, NULL);
+        found = account_get(desk->mail.store, address, &made, NULL);
+        account_clear(&made);
         assert_true(found == 0 || a.err.kind == ERR_NONE);
         assert_true(found == 1 || !is_over);
         desk_sound(desk);

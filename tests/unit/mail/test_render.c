@@ -513,7 +513,7 @@ static void check_with_python(const struct given *parts, size_t n)
                  parts[i].type != NULL ? parts[i].type : "");
     }
     if (system(str_c(&command)) != 0)
-        fail_msg("%s\n%s", str_c(&command), out.len < 5000 ? out.s : "");
+        fail_msg("%s (set top_srcdir)\n%s", str_c(&command), out.len < 5000 ? out.s : "");
     for (size_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, "part-%zu", i);
         remove_file(name);
