@@ -186,7 +186,7 @@ def test_an_altered_seal_is_refused_wherever_it_was_altered(beside):
 def test_what_is_no_armor_is_refused(beside):
     with pytest.raises(IqError) as refused_iq:
         beside.peer.call(beside.peer._ask("set", "immp.a.test", _element("")))
-    assert refused_iq.value.iq["error"]["condition"] == "bad-request"
+    assert "<bad-request" in str(refused_iq.value.iq)
     for text in ("nonsense", "-----BEGIN CMS-----\n!!!!\n-----END CMS-----",
                  "-----BEGIN CMS-----\nAAAA\n-----END CMS-----"):
         out = beside.peer.call(beside.peer._ask("set", "immp.a.test", _element(text)))
