@@ -59,7 +59,7 @@ static void the_document_has_the_command_table(void **state)
     fclose(f);
     str_add(&want, "<!-- end -->");
     if (strstr(page.s, want.s) == NULL)
-        print_message("docs/immp.md should have:\n%s\n", want.s);
+        fprintf(stderr, "docs/immp.md should have:\n%s\n", want.s);
     assert_non_null(strstr(page.s, want.s));
     str_clear(&path);
     str_clear(&want);
