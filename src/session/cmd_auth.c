@@ -36,7 +36,7 @@ void auth_clear(struct session *s)
     s->device = NULL;
 }
 
-/* The third failure on a connection, and an address or account that failed too often: 412, close. */
+/* The third failure on a connection, or an address that failed too often: 412, and close. */
 static enum step refuse(struct session *s, struct job *j, const struct err *err)
 {
     struct err last = *err;

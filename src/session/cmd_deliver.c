@@ -57,7 +57,8 @@ void draft_drop(struct session *s, struct pipeline *p)
 
 static enum step no_message(struct session *s, struct job *j)
 {
-    session_reply_text(s, j, STATUS_NO_MESSAGE, false, "no message in progress: DELIVER begins one");
+    session_reply_text(s, j, STATUS_NO_MESSAGE, false,
+                       "no message in progress: DELIVER begins one");
     return STEP_DONE;
 }
 

@@ -75,8 +75,10 @@ static int walk_folders(struct walk *w, const struct folder_arg *arg, bool recur
 
     if (rc >= 0 && *arg->path == '\0')
         rc = folder_each(w->s->mail->store, f.account, "", true, add_folder, w, err);
+    else if (rc == 1 && recursive)
+        rc = folder_each(w->s->mail->store, f.account, f.path, true, add_folder, w, err);
     else if (rc == 1)
-        rc = folder_each(w->s->mail->store, f.account, f.path, recursive, add_folder, w, err);
+        (void)add_folder(w, &f);
     folder_clear(&f);
     if (rc == 0)
         return err_set(err, ERR_PERMANENT, STATUS_NOT_FOUND, "no folder %.200s", arg->path);

@@ -84,7 +84,8 @@ static int read_range(const char *s, struct render_request *req, struct err *err
             (dash[1] == '\0' || str_to_u64(dash + 1, &req->to) == 0) && req->from <= req->to)
             return 0;
     }
-    return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER, "RANGE is a-b: the first and the last octet");
+    return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
+                   "RANGE is a-b: the first and the last octet");
 }
 
 static int read_form(struct fetch *f, const struct args *args, struct err *err)

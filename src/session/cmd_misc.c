@@ -91,8 +91,8 @@ enum step cmd_help(struct session *s, struct job *j, const struct args *args)
     for (size_t i = 0; (c = session_command_at(i)) != NULL; i++) {
         if (!is_asked_for(c, args))
             continue;
-        session_reply(s, j, STATUS_OK, true, "%s%s%s: %s%s", c->words, *c->syntax != '\0' ? " " : "",
-                      c->syntax, c->help,
+        session_reply(s, j, STATUS_OK, true, "%s%s%s: %s%s", c->words,
+                      *c->syntax != '\0' ? " " : "", c->syntax, c->help,
                       (c->phases & (unsigned)s->phase) != 0 ? "" : " (not in this state)");
         n++;
     }

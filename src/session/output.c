@@ -156,7 +156,7 @@ static bool is_at_stake(const struct session *s, const struct job *j)
 {
     if (j == NULL || j->row == NULL || (j->row->flags & COMMAND_STORE) == 0)
         return false;
-    /* A block goes where its beginning went: its octets were on disk when it began, or wait with it. */
+    /* A block goes where its beginning went: it was on disk then, or it waits with it. */
     if (s->streaming == j)
         return j->waits_commit;
     return store_is_dirty(s->mail->store);

@@ -96,7 +96,11 @@ static void job_finish(struct session *s, struct job *j)
     free(j);
 }
 
-/* A part whose LENGTH is said has its octets behind the line, whatever the answer is. */
+/*
+ * A part whose LENGTH is said has its octets behind the line, whatever the answer is: they are
+ * dropped. Not where no part can be said at all: there nobody sends one, and nothing that a
+ * command could do there is worth an octet.
+ */
 static void swallow(struct session *s, struct job *j)
 {
     uint64_t n;

@@ -93,11 +93,11 @@ void session_enter(struct session *s, enum phase phase)
         unsigned from;
         int64_t idle_ms;
     } ways[] = {
-        { PHASE_PLAIN,  0,                                                      SESSION_IDLE_PLAIN_MS },
-        { PHASE_GUEST,  PHASE_PLAIN,                                            SESSION_IDLE_GUEST_MS },
-        { PHASE_LOCAL,  PHASE_GUEST,                                            SESSION_IDLE_MS },
-        { PHASE_REMOTE, PHASE_GUEST,                                            SESSION_IDLE_MS },
-        { PHASE_CLOSED, PHASE_PLAIN | PHASE_GUEST | PHASE_LOCAL | PHASE_REMOTE, 0 },
+        { PHASE_PLAIN,  0,             SESSION_IDLE_PLAIN_MS },
+        { PHASE_GUEST,  PHASE_PLAIN,   SESSION_IDLE_GUEST_MS },
+        { PHASE_LOCAL,  PHASE_GUEST,   SESSION_IDLE_MS },
+        { PHASE_REMOTE, PHASE_GUEST,   SESSION_IDLE_MS },
+        { PHASE_CLOSED, ~(unsigned)PHASE_CLOSED, 0 },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(ways); i++) {

@@ -46,7 +46,8 @@ struct session;
 
 /* What a session asks of its owner (tcp/endpoint.c; xmpp's session IQ later). */
 struct session_owner {
-    void (*write)(void *ctx, const void *p, size_t n);  /* in any call below, and in the turn's end */
+    /* In any call below, and in the turn's end. */
+    void (*write)(void *ctx, const void *p, size_t n);
     size_t (*pending)(void *ctx);                  /* output not yet gone */
     /*
      * 2 or 3, after the 204. session_input() takes nothing from here to session_secured(). Called
@@ -54,9 +55,11 @@ struct session_owner {
      * the UPGRADE line: drop them and session_end(s, STATUS_PROTOCOL). Else begin TLS.
      */
     void (*start_tls)(void *ctx, int version);
-    void (*close)(void *ctx);                      /* after what was written has left; may be called in any call below */
+    /* After what was written has left. May be called in any call below: destroy the session later. */
+    void (*close)(void *ctx);
     void (*set_idle)(void *ctx, int64_t ms);
-    void (*resume)(void *ctx);                     /* offer the input that was left again; never within session_input(); may be NULL */
+    /* Offer the input that was left again. Never within session_input(). May be NULL. */
+    void (*resume)(void *ctx);
 };
 
 struct session_config {
@@ -78,14 +81,19 @@ size_t session_input(struct session *s, const char *p, size_t n);
 void session_drained(struct session *s);   /* output fell: go on with what streams */
 /* TLS is done. exporter: 32 bytes, or NULL when the connection has none. */
 void session_secured(struct session *s, const uint8_t *exporter);
-/* The daemon stops, idle time is over, bytes in clear behind UPGRADE: says 701, 704 or 750 and closes. */
+/* The daemon stops, idle time is over, bytes in clear behind UPGRADE: says 701, 704, 750; closes. */
 void session_end(struct session *s, enum status why);
 
 enum phase session_phase(const struct session *s);
 const char *session_account(const struct session *s);  /* "" if none */
 
 /* ---- the command table, for docs/immp.md and its test ---- */
-struct session_command { const char *words; const char *syntax; unsigned phases; const char *help; };
+struct session_command {
+    const char *words;
+    const char *syntax;
+    unsigned phases;      /* PHASE_… in which it may be said */
+    const char *help;
+};
 const struct session_command *session_command_at(size_t i);  /* NULL past the end */
 
 #endif

@@ -28,7 +28,7 @@ enum step {
 };
 
 enum {
-    COMMAND_STORE   = 1 << 0,  /* reads or writes the store: its reply may have to wait for the commit */
+    COMMAND_STORE   = 1 << 0,  /* reads or writes the store: its reply may wait for the commit */
     COMMAND_MESSAGE = 1 << 1,  /* about a message in progress: these run in the order they came */
     COMMAND_BLOCK   = 1 << 2,  /* octets may follow its line */
     COMMAND_ALONE   = 1 << 3,  /* runs when every command before it is answered */
@@ -39,8 +39,8 @@ struct command_row {
     const struct param *params;   /* ended by a NULL name; NULL: it takes none */
     unsigned flags;               /* COMMAND_… */
     enum step (*start)(struct session *s, struct job *j, const struct args *args);
-    enum step (*more)(struct session *s, struct job *j);                      /* NULL: never needed */
-    void (*octets)(struct session *s, struct job *j, const char *p, size_t n); /* of its block */
+    enum step (*more)(struct session *s, struct job *j);  /* NULL: never needed */
+    void (*octets)(struct session *s, struct job *j, const char *p, size_t n);  /* of its block */
     void (*end)(struct job *j);   /* release j->state; NULL: there is none */
 };
 

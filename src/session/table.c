@@ -89,8 +89,13 @@ const struct command_row *table_find(const struct token *tokens, size_t n, size_
     *is_partial_r = false;
     *words_r = 0;
     for (size_t i = 0; i < N_ELEMENTS(table); i++) {
-        size_t words = match(table[i].pub.words, tokens, n, is_partial_r);
+        const char *row = table[i].pub.words;
+        size_t words;
 
+        /* Most rows are passed over by their first letter. */
+        if (((tokens[0].text[0] ^ row[0]) & ~0x20) != 0)
+            continue;
+        words = match(row, tokens, n, is_partial_r);
         if (words > 0) {
             *words_r = words;
             return &table[i];

@@ -49,8 +49,8 @@ int folder_path_check(const char *path, struct err *err)
     size_t segments = 0;
 
     if (strlen(path) > FOLDER_PATH_MAX)
-        return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER, "a folder's name is longer than %d bytes",
-                       FOLDER_PATH_MAX);
+        return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
+                       "a folder's name is longer than %d bytes", FOLDER_PATH_MAX);
     if (!str_is_utf8(path, strlen(path)) || has_control(path) || strpbrk(path, ":#\",") != NULL)
         return bad(err, "a folder's name holds a control or one of : # \" ,");
     for (const char *p = path;; p++) {

@@ -52,7 +52,7 @@ int imid_address(const char *s, char **address_r, struct err *err);
 /* The domain of a prepared address: a pointer within it. */
 const char *imid_domain_of(const char *address);
 
-/* Is child the address itself, or below it (helpdesk/alice@d is below helpdesk@d)? Prepared forms. */
+/* Is child parent itself, or below it (helpdesk/alice@d is below helpdesk@d)? Prepared forms. */
 bool imid_is_within(const char *child, const char *parent);
 
 /*

@@ -35,7 +35,8 @@ int jid_parse(const char *s, struct jid *jid_r, struct err *err)
     size_t bare = slash != NULL ? (size_t)(slash - s) : strlen(s);
     const char *at = memchr(s, '@', bare);
     char *node = at != NULL ? mem_strndup(s, (size_t)(at - s)) : NULL;
-    char *host = at != NULL ? mem_strndup(at + 1, bare - (size_t)(at - s) - 1) : mem_strndup(s, bare);
+    size_t host_at = at != NULL ? (size_t)(at - s) + 1 : 0;
+    char *host = mem_strndup(s + host_at, bare - host_at);
     int rc = -1;
 
     *jid_r = (struct jid){ .node = NULL };

@@ -189,7 +189,7 @@ int line_add_token(struct str *out, const char *s)
 
 /* ---- for logs ---- */
 
-/* If the words (ASCII letters) stand at p, separated by blanks, the place behind them; else NULL. */
+/* If the words (ASCII letters) stand at p, with blanks between, the place behind them; else NULL. */
 static const char *skip_words(const char *p, const char *words)
 {
     for (; *words != '\0'; words++) {

@@ -24,7 +24,8 @@
 struct linebuf;
 struct linebuf *linebuf_create(void);
 void linebuf_destroy(struct linebuf **lbp);
-void linebuf_feed(struct linebuf *lb, const void *p, size_t n);  /* copies; caller bounds what it feeds */
+/* Copies. The caller bounds what it feeds. */
+void linebuf_feed(struct linebuf *lb, const void *p, size_t n);
 size_t linebuf_pending(const struct linebuf *lb);                /* bytes fed and not yet taken */
 void linebuf_discard(struct linebuf *lb);                        /* drop all, wiping it */
 
@@ -68,7 +69,7 @@ void line_clear(struct line *line);
 bool token_is(const struct token *t, const char *word);
 bool token_is_switch(const struct token *t);  /* unquoted, starts with + or - and has a name */
 
-/* Append s as one token, quoted when it has to be. -1 when it holds a quote and needs quotes, or a LF or NUL. */
+/* Append s as one token, quoted when it has to be. -1 when it holds a quote, a CR or a LF. */
 int line_add_token(struct str *out, const char *s);
 
 /* For logs: the line with the argument of AUTH RESPONSE and of SET SECRET replaced by "***". */

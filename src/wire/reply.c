@@ -55,8 +55,8 @@ static int take_octets(struct reply *r, struct err *err)
     if (!str_starts(last, key))
         return 0;
     if (str_to_u64(last + sizeof key - 1, &r->octets) < 0)
-        return err_set(err, ERR_PROTOCOL, STATUS_SYNTAX, "a reply announces octets of length \"%.40s\"",
-                       last + sizeof key - 1);
+        return err_set(err, ERR_PROTOCOL, STATUS_SYNTAX,
+                       "a reply announces octets of length \"%.40s\"", last + sizeof key - 1);
     r->has_octets = true;
     return 0;
 }
@@ -68,8 +68,8 @@ int reply_parse(char *line, struct reply *r, struct err *err)
     *r = (struct reply){ .text = "" };
     p = take_pipeline(line, r);
     if (strspn(p, "0123456789") != 3 || p[0] == '0')
-        return err_set(err, ERR_PROTOCOL, STATUS_SYNTAX, "a reply does not begin with a code: \"%.40s\"",
-                       line);
+        return err_set(err, ERR_PROTOCOL, STATUS_SYNTAX,
+                       "a reply does not begin with a code: \"%.40s\"", line);
     r->code = (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
     p += 3;
     if (*p == '-') {

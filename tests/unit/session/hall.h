@@ -61,10 +61,11 @@ void hall_expect(struct hall *h, const char *say, const char *replies);
 void hall_key(const char *nonces, char k_r[41]);
 
 void hall_sound(struct hall *h);                  /* store_check() holds */
-int64_t hall_total(struct hall *h, const char *address, const char *path);   /* -1: no such folder */
+/* Counters of a folder; -1: no such folder. */
+int64_t hall_total(struct hall *h, const char *address, const char *path);
 int64_t hall_unread(struct hall *h, const char *address, const char *path);
 int64_t hall_queued(struct hall *h);
-/* Contents that nothing refers to: drafts. Tidied first, so 0 says that none is kept for good. */
+/* Make a folder. */
 void hall_folder(struct hall *h, const char *address, const char *path);
 /* A message of one text part into a folder of bob's; the id, valid until the eighth next call. */
 const char *hall_message(struct hall *h, const char *to, const char *subject, const char *text);

@@ -62,7 +62,10 @@ static void unescape(const char *s, struct str *out)
             str_addc(out, (char)(hex(s[1]) * 16 + hex(s[2])));
             s += 2;
         } else {
-            str_addc(out, *s == 'r' ? '\r' : *s == 'n' ? '\n' : *s == 't' ? '\t' : *s == '0' ? '\0' : *s);
+            static const char names[] = "rnt0", chars[] = "\r\n\t";
+            const char *at = strchr(names, *s);
+
+            str_addc(out, at != NULL ? chars[at - names] : *s);
         }
     }
 }

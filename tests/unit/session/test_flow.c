@@ -126,7 +126,8 @@ static void an_octet_block_is_given_in_pieces_and_never_cut(void **state)
     size_t steps = 0;
 
     h->counts_out = true;
-    str_addf(&line, "AS a MBOX FETCH /inbox#%s PART text.txt; NOOP; AS b NOOP; MBOX CHECK /inbox", id);
+    str_addf(&line, "AS a MBOX FETCH /inbox#%s PART text.txt; NOOP; AS b NOOP; MBOX CHECK /inbox",
+             id);
     hall_say(h, str_c(&line));
     /* It waits for the commit whole, because it marks the message as read. */
     assert_int_equal(h->out.len, 0);

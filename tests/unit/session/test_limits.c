@@ -26,7 +26,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* Whatever was refused: the connection lives, and the store is sound without the session's drafts. */
+/* Whatever was refused: the connection lives, and the store is sound without its drafts. */
 static int teardown(void **state)
 {
     struct hall *h = *state;

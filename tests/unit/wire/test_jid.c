@@ -96,7 +96,8 @@ static void imids_and_jids_map_both_ways(void **state)
         struct jid jid;
         char *address;
 
-        assert_int_equal(jid_from_address(&out, str_of(row, "address"), domain, component, NULL), 0);
+        assert_int_equal(jid_from_address(&out, str_of(row, "address"), domain, component, NULL),
+                         0);
         assert_string_equal(str_c(&out), str_of(row, "jid"));
         assert_int_equal(jid_parse(str_c(&out), &jid, NULL), 0);
         assert_string_equal(jid.host, component);
@@ -110,7 +111,8 @@ static void imids_and_jids_map_both_ways(void **state)
     for (size_t i = 0; i < json_size(rows); i++) {
         char *address;
 
-        assert_int_equal(jid_to_address(str_of(json_at(rows, i), "node"), domain, &address, NULL), 0);
+        assert_int_equal(jid_to_address(str_of(json_at(rows, i), "node"), domain, &address, NULL),
+                         0);
         assert_string_equal(address, str_of(json_at(rows, i), "address"));
         free(address);
     }
