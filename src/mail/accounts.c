@@ -21,18 +21,18 @@
 #include "mail/accounts_private.h"
 
 struct accounts_job {
-    struct work work;                /* first member */
-    struct accounts *accounts;       /* NULL: forgotten */
+    struct work work;          /* first member */
+    struct accounts *accounts; /* NULL: forgotten */
     struct accounts_job *next, *prev;
     accounts_fn *fn;
     void *ctx;
     bool is_new;
-    char *address;                   /* prepared; NULL: refused, err says why */
+    char *address; /* prepared; NULL: refused, err says why */
     char *secret;
     uint8_t salt[ACCOUNT_SALT_BYTES];
     struct password_cost cost;
     char h[PASSWORD_H_SIZE];
-    struct err err;                  /* kind NONE: none so far */
+    struct err err; /* kind NONE: none so far */
 };
 
 static void job_free(struct accounts_job *j)
@@ -174,8 +174,7 @@ static int check_request(struct mail *m, struct accounts_job *j, const char *add
                          struct err *err)
 {
     if (strchr(address, '+') != NULL)
-        return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
-                       "an account's address has no +folder");
+        return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER, "an account's address has no +folder");
     if (imid_address(address, &j->address, err) < 0)
         return -1;
     if (mail_domain_of(m, j->address) == NULL)

@@ -33,13 +33,13 @@
 #define FAILURES_ADDRESS 100
 #define FAILURES_TRACKED 10000
 
-#define REMOTE_SIZE 64
+#define REMOTE_SIZE      64
 
 /* ---- counting failures ---- */
 
 struct failure {
-    int64_t since_ms;   /* when level was true */
-    int64_t level;      /* failures x FAILURES_MS, so that draining needs no fractions */
+    int64_t since_ms; /* when level was true */
+    int64_t level;    /* failures x FAILURES_MS, so that draining needs no fractions */
 };
 
 /* What an address counts as. */
@@ -194,8 +194,7 @@ int login_begin(struct accounts *a, const char *address, const char *remote, str
     lg->r = cost.r;
     lg->p = cost.p;
     /* An account of a domain that is served no more is none. */
-    if (account.id != 0 && account.verifier_len > 0 &&
-        mail_domain_of(a->mail, prepared) != NULL) {
+    if (account.id != 0 && account.verifier_len > 0 && mail_domain_of(a->mail, prepared) != NULL) {
         lg->account = account.id;
         memcpy(lg->salt, account.salt, sizeof lg->salt);
         lg->n = account.n;

@@ -13,9 +13,9 @@
 #include "wire/imid.h"
 
 /* Upper bounds of what stands around a message's header and octets in its stanza. */
-#define BUNDLE_HEAD_BYTES 1024   /* the bundle's header line without its pad: two domain names */
-#define SIGNATURE_BYTES   2048   /* base64 of SignedData without certificates, RSA 4096 included */
-#define ELEMENT_BYTES     4096   /* <iq><seal …>: two JIDs, two domains, escaped */
+#define BUNDLE_HEAD_BYTES 1024 /* the bundle's header line without its pad: two domain names */
+#define SIGNATURE_BYTES   2048 /* base64 of SignedData without certificates, RSA 4096 included */
+#define ELEMENT_BYTES     4096 /* <iq><seal …>: two JIDs, two domains, escaped */
 
 size_t mail_stanza_size(size_t header_len, uint64_t octets)
 {

@@ -51,8 +51,8 @@ static int inbox(struct mail *m, int64_t account, struct folder *f_r, struct err
     return rc;
 }
 
-int mailbox_target(struct mail *m, int64_t account, const char *plus_folder,
-                   struct folder *f_r, struct err *err)
+int mailbox_target(struct mail *m, int64_t account, const char *plus_folder, struct folder *f_r,
+                   struct err *err)
 {
     struct str below = STR_INIT;
     int rc = 0;
@@ -106,8 +106,8 @@ int64_t mailbox_quota(const struct mail *m, const struct account *a)
 }
 
 /* Which account a recipient is, and in folder_r (caller frees) which folder it asks for. */
-static int find_account(struct mail *m, const char *recipient, struct account *a_r,
-                        char **folder_r, struct err *err)
+static int find_account(struct mail *m, const char *recipient, struct account *a_r, char **folder_r,
+                        struct err *err)
 {
     struct str address = STR_INIT;
     struct imid id;

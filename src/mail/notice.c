@@ -85,8 +85,7 @@ static int put(struct mail *m, const struct notice *n, int64_t account, struct e
 static const struct {
     const char *event, *subject, *text;
 } kinds[] = {
-    [NOTICE_FAILED] = { "failed", "Undeliverable",
-                        "Your message could not be delivered.\n" },
+    [NOTICE_FAILED] = { "failed", "Undeliverable", "Your message could not be delivered.\n" },
     [NOTICE_DELIVERED] = { "delivered", "Delivered", "Your message has been delivered.\n" },
 };
 
@@ -192,9 +191,8 @@ int notice_admins(struct mail *m, const struct mail_domain *d, const char *subje
     for (size_t i = 0; i < d->n_admins && rc >= 0; i++) {
         struct account a = { 0 };
 
-        rc = mail_domain_of(m, d->admins[i]) != NULL
-                 ? account_get(m->store, d->admins[i], &a, err)
-                 : 0;
+        rc = mail_domain_of(m, d->admins[i]) != NULL ? account_get(m->store, d->admins[i], &a, err)
+                                                     : 0;
         /* One content for all of them, made when the first one is found. */
         if (rc == 1 && n.content == 0)
             rc = make(m, &n, d->admins[i], subject, &body, reason, err) < 0 ? -1 : 1;

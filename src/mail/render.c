@@ -209,16 +209,16 @@ static int plan_json_part(struct render *r, size_t part, size_t *looked, struct 
 {
     const struct part *p = &r->message.parts[part];
     enum piece_kind kind;
+    bool is_string;
 
     if (choose_json(r, part, looked, &kind, err) < 0)
         return -1;
     add_quoted(&r->text, "{\"id\":", p->name);
     add_quoted(&r->text, ",\"class\":", p->is_content ? "content" : "data");
     add_quoted(&r->text, ",\"type\":", p->type);
+    is_string = kind == PIECE_STRING || (p->length == 0 && is_text_type(p->type));
     str_addf(&r->text, ",\"length\":%llu,\"encoding\":\"%s\",\"data\":",
-             (unsigned long long)p->length,
-             kind == PIECE_STRING || (p->length == 0 && is_text_type(p->type)) ? "utf-8"
-                                                                                  : "base64");
+             (unsigned long long)p->length, is_string ? "utf-8" : "base64");
     if (kind != PIECE_STRING)
         str_addc(&r->text, '"');
     add_part_piece(r, part, kind);

@@ -17,7 +17,7 @@
 #include "mail/render_private.h"
 
 #define LINE_OCTETS 57
-#define LINE_CHARS  78   /* 76 and CR LF */
+#define LINE_CHARS  78 /* 76 and CR LF */
 
 int render_load(struct render *r, uint32_t chunk, struct err *err)
 {

@@ -19,7 +19,7 @@
 #include "mail/mailbox.h"
 #include "mail/submit_private.h"
 
-#define EXPIRES_MAX_S (10LL * 366 * 24 * 3600)   /* ten years: nobody means more */
+#define EXPIRES_MAX_S (10LL * 366 * 24 * 3600) /* ten years: nobody means more */
 
 /* ---- what is asked for ---- */
 
@@ -183,18 +183,21 @@ int submit_route(const struct submit *s, const struct submit_recipient *r, struc
     if (mail_domain_get(s->mail, r->domain) != NULL)
         return 1;
     if (s->account == NULL)
-        return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE, "%s is not served here, and this "
-                       "server relays for no other domain", r->domain);
+        return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE,
+                       "%s is not served here, and this server relays for no other domain",
+                       r->domain);
     if (mail_is_component(s->mail, r->domain))
         return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE,
                        "%s is a gateway's name, not a mail domain", r->domain);
     route = mail_route_get(s->domain, r->domain);
     if (route != NULL && route->via == MAIL_VIA_REJECT)
-        return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE, "mail to %s is refused by this "
-                       "server's configuration", r->domain);
+        return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE,
+                       "mail to %s is refused by this server's configuration",
+                       r->domain);
     if (route != NULL && route->via == MAIL_VIA_TCP)
-        return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE, "%s is routed over TCP, and this "
-                       "build has no TCP relay", r->domain);
+        return err_set(err, ERR_PERMANENT, STATUS_NO_ROUTE,
+                       "%s is routed over TCP, and this build has no TCP relay",
+                       r->domain);
     return 0;
 }
 

@@ -39,11 +39,11 @@
 struct done {
     struct submit *s;
     struct submit_result *results;
-    char **to;                    /* scratch: recipients of one destination, borrowed */
-    char **shown;                 /* all as written, borrowed */
-    struct str header;            /* scratch: a queue entry's line */
+    char **to;         /* scratch: recipients of one destination, borrowed */
+    char **shown;      /* all as written, borrowed */
+    struct str header; /* scratch: a queue entry's line */
     int64_t now_ms;
-    size_t n_good;                /* recipients with a 2xx */
+    size_t n_good; /* recipients with a 2xx */
 };
 
 /* ---- results and their record ---- */
@@ -63,8 +63,7 @@ static void set_success(struct done *d, size_t i, enum status code)
 {
     struct str st = STR_INIT;
 
-    str_addf(&st, "id=%s %s", d->s->message.id,
-             code == STATUS_DELIVERED ? "delivered" : "queued");
+    str_addf(&st, "id=%s %s", d->s->message.id, code == STATUS_DELIVERED ? "delivered" : "queued");
     set_result(d, i, code, str_c(&st));
     str_clear(&st);
 }
@@ -109,9 +108,9 @@ static int parse_results(char *text, struct submit_result **results_r, size_t *n
         if (n == MESSAGE_RECIPIENTS_MAX || str_to_u64(line, &code) < 0 || code > 999)
             break;
         r = mem_realloc(r, (n + 1) * sizeof *r);
-        r[n++] = (struct submit_result){
-            .to = mem_strdup(to), .code = (int)code, .text = mem_strdup(why)
-        };
+        r[n++] = (struct submit_result){ .to = mem_strdup(to),
+                                         .code = (int)code,
+                                         .text = mem_strdup(why) };
     }
     *results_r = r;
     *n_r = n;
@@ -148,7 +147,7 @@ static int put_record(const struct done *d, struct err *err)
 
 /* ---- the message ---- */
 
-/* docs/immp.md, "Delivering": one part must be content; a single part without flags counts as it. */
+/* docs/immp.md, "Delivering": one part must be content; a single one without flags counts as it. */
 static int finish_parts(struct submit *s, struct err *err)
 {
     struct message *m = &s->message;
@@ -231,9 +230,9 @@ static int store_content(struct done *d, struct err *err)
         return err_set(err, ERR_PERMANENT, STATUS_LIMIT,
                        "recipients and parts make a header of more than %d bytes",
                        MESSAGE_HEADER_MAX);
-    return content_finish(s->mail->store, s->content, &m, d->header.s, NULL, NULL, err) < 0
-               ? -1
-               : 0;
+    if (content_finish(s->mail->store, s->content, &m, d->header.s, NULL, NULL, err) < 0)
+        return -1;
+    return 0;
 }
 
 /* ---- to a mailbox here ---- */
@@ -312,8 +311,9 @@ static int queue_domain(struct done *d, size_t i, struct err *err)
     message_format(&d->header, &m);
     bytes = mail_stanza_size(d->header.len, s->size);
     if (submit_route(s, &s->to[i], &why) == 0 && bytes > MAIL_STANZA_MAX)
-        err_set(&why, ERR_PERMANENT, STATUS_TOO_LARGE, "too large for another domain: %llu bytes "
-                "make a seal of more than %u KiB, which is what this build sends in one piece",
+        err_set(&why, ERR_PERMANENT, STATUS_TOO_LARGE,
+                "too large for another domain: %llu bytes make a seal of more than %u KiB, "
+                "which is what this build sends in one piece",
                 (unsigned long long)s->size, MAIL_STANZA_MAX / 1024);
     if (why.kind == ERR_NONE && put_in_queue(d, domain, err) < 0)
         return -1;
@@ -354,7 +354,7 @@ static int deliver_all(struct done *d, struct err *err)
         int rc = 0;
 
         if (d->results[i].to != NULL)
-            continue;   /* its domain was settled with an earlier one */
+            continue; /* its domain was settled with an earlier one */
         if (!is_local(s, &s->to[i]))
             rc = queue_domain(d, i, err);
         else if (is_repeat(s, i, &first))
@@ -381,11 +381,12 @@ static int keep_copy(const struct done *d, struct err *err)
     if (rc == 1 && a.saves_sent) {
         quota = mailbox_quota(s->mail, &a);
         if (quota > 0 && a.used_bytes + (int64_t)s->size > quota)
-            rc = err_set(err, ERR_PERMANENT, STATUS_QUOTA, "your own mailbox is full, SENT cannot "
-                         "take the copy: remove mail, or SET GLOBAL SAVESENT=OFF");
+            rc = err_set(err, ERR_PERMANENT, STATUS_QUOTA,
+                         "your own mailbox is full, SENT cannot take the copy: remove mail, "
+                         "or SET GLOBAL SAVESENT=OFF");
         else
-            rc = mailbox_copy(s->mail, a.id, "SENT", s->content, s->message.id,
-                              (int64_t)s->size, ENTRY_READ, err);
+            rc = mailbox_copy(s->mail, a.id, "SENT", s->content, s->message.id, (int64_t)s->size,
+                              ENTRY_READ, err);
     }
     account_clear(&a);
     return rc < 0 ? -1 : 0;
@@ -413,7 +414,7 @@ static int run(struct done *d, struct err *err)
         return -1;
     rc = store_all(d, err);
     if (rc == 1 && store_release(s->mail->store, err) == 0) {
-        s->content = 0;   /* it is theirs now, not ours to drop */
+        s->content = 0; /* it is theirs now, not ours to drop */
         kick_paths(d);
         return 0;
     }

@@ -162,8 +162,7 @@ int submit_part(struct submit *s, const char *name, const char *type, bool is_co
     if (type != NULL && (strlen(type) > MESSAGE_NAME_MAX || mime_type_check(type) < 0))
         return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER, "TYPE is no media type");
     s->length = 0;
-    if (length != UINT64_MAX &&
-        length > (is_base64 ? text_limit(room_left(s)) : room_left(s)))
+    if (length != UINT64_MAX && length > (is_base64 ? text_limit(room_left(s)) : room_left(s)))
         return too_large(s, err);
 
     message_add_part(&s->message, name, type, is_content, 0, NULL);
@@ -191,7 +190,7 @@ void submit_part_drop(struct submit *s)
     digest_destroy(&s->digest);
     s->state = SUBMIT_OPEN;
     str_truncate(&s->memory, s->content != 0 ? 0 : (size_t)s->size);
-    s->chunk = s->first_chunk;   /* rows of this part are replaced by those of the next */
+    s->chunk = s->first_chunk; /* rows of this part are replaced by those of the next */
 }
 
 static int part_failed(struct submit *s, enum status status, const char *text, struct err *err)

@@ -23,23 +23,23 @@
 #define TURN_ROUNDS_MAX 16
 
 struct join {
-    turn_fn *fn;   /* NULL: has left */
+    turn_fn *fn; /* NULL: has left */
     void *ctx;
 };
 
 struct joins {
     struct join *at;
     size_t n, cap;
-    uint32_t *slots;   /* open addressing over (fn, ctx): index + 1, 0 free */
-    size_t n_slots;    /* a power of two, at least twice cap */
+    uint32_t *slots; /* open addressing over (fn, ctx): index + 1, 0 free */
+    size_t n_slots;  /* a power of two, at least twice cap */
 };
 
 struct turn {
     struct loop *loop;
     struct store *store;
-    struct joins open;      /* of the round that is being collected */
-    struct joins round;     /* being called, or waiting with a result for the next turn */
-    bool has_late;          /* round waits for the next turn with late_ok and late_err */
+    struct joins open;  /* of the round that is being collected */
+    struct joins round; /* being called, or waiting with a result for the next turn */
+    bool has_late;      /* round waits for the next turn with late_ok and late_err */
     bool late_ok;
     struct err late_err;
     struct turn_counters counters;
@@ -152,7 +152,7 @@ static void call_round(struct turn *t, bool ok, const struct err *err)
 
 static void nudge(void *ctx)
 {
-    (void)ctx;   /* that the loop turns is all that is wanted */
+    (void)ctx; /* that the loop turns is all that is wanted */
 }
 
 static void turn_end(void *ctx)
