@@ -131,8 +131,10 @@ static void ping_self(struct component *c)
         .deadline_ms = 100 * c->ping_ms,
     };
 
+    struct pending_asker who = { .fn = on_pong, .ctx = c, .token = ++c->ping_token };
+
     c->ping_is_out = true;
-    pending_ask(c->pending, &rq, ++c->ping_token, on_pong, c);
+    pending_ask(c->pending, &rq, &who);
     c->ping_seen = link_written(c->link);
     c->ping_mark = c->meter.written;
     c->ping_is_leaving = link_pending(c->link) > STREAM_LOW;

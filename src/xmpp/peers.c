@@ -212,12 +212,14 @@ static void ask(struct peers *p, struct entry *e, const char *address, bool for_
         .type = "get", .to = address, .pieces = &piece, .n_pieces = 1,
         .deadline_ms = PEERS_ANSWER_MS,
     };
+    struct pending_asker who = { .fn = for_items ? on_items : on_info, .ctx = p };
     struct probe *pr = mem_zalloc(sizeof(*pr));
 
     pr->destination = mem_strdup(e->destination);
     pr->address = mem_strdup(address);
     pr->round = e->round;
-    pending_ask(p->c->pending, &rq, idmap_add(p->probes, pr), for_items ? on_items : on_info, p);
+    who.token = idmap_add(p->probes, pr);
+    pending_ask(p->c->pending, &rq, &who);
 }
 
 /* The entry that a probe was sent for, if it still wants to know. The probe is freed by the caller. */

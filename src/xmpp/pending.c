@@ -21,9 +21,7 @@ struct question {
     struct question *next;   /* in the list of failed ones */
     char *to;
     int64_t deadline_ms;     /* monotonic */
-    uint64_t token;
-    pending_fn *fn;
-    void *ctx;
+    struct pending_asker who;
     struct err err;          /* failed: why */
 };
 
@@ -59,12 +57,19 @@ static void question_free(struct question *q)
     free(q);
 }
 
+static void question_drop(struct question *q)
+{
+    if (q->who.drop != NULL)
+        q->who.drop(q->who.ctx);
+    question_free(q);
+}
+
 static int drop_one(void *ctx, uint64_t id, void *value)
 {
     struct pending *p = ctx;
 
     (void)idmap_del(p->questions, id);
-    question_free(value);
+    question_drop(value);
     return 0;
 }
 
@@ -79,7 +84,7 @@ void pending_destroy(struct pending **pp)
     idmap_destroy(&p->questions);
     while ((q = p->failed) != NULL) {
         p->failed = q->next;
-        question_free(q);
+        question_drop(q);
     }
     loop_undefer(p->c->mail->loop, tell_failed, p);
     loop_timer_destroy(&p->timer);
@@ -111,7 +116,7 @@ static void tell_failed(void *ctx)
     p->failed_tail = &p->failed;
     while ((q = list) != NULL) {
         list = q->next;
-        q->fn(q->ctx, q->token, NULL, &q->err);
+        q->who.fn(q->who.ctx, q->who.token, NULL, &q->err);
         question_free(q);
     }
 }
@@ -174,19 +179,16 @@ static void on_deadline(void *ctx)
 
 /* ---- asking and being answered ---- */
 
-void pending_refuse(struct pending *p, const struct err *err, uint64_t token, pending_fn *fn,
-                    void *ctx)
+void pending_refuse(struct pending *p, const struct err *err, const struct pending_asker *who)
 {
     struct question *q = mem_zalloc(sizeof(*q));
 
-    q->token = token;
-    q->fn = fn;
-    q->ctx = ctx;
+    q->who = *who;
     fail_later(p, q, err);
 }
 
-void pending_ask(struct pending *p, const struct pending_request *rq, uint64_t token,
-                 pending_fn *fn, void *ctx)
+void pending_ask(struct pending *p, const struct pending_request *rq,
+                 const struct pending_asker *who)
 {
     struct stanza_head h = { .kind = "iq", .type = rq->type, .to = rq->to };
     struct question *q = mem_zalloc(sizeof(*q));
@@ -195,9 +197,7 @@ void pending_ask(struct pending *p, const struct pending_request *rq, uint64_t t
     uint64_t number;
 
     q->to = mem_strdup(rq->to);
-    q->token = token;
-    q->fn = fn;
-    q->ctx = ctx;
+    q->who = *who;
     q->deadline_ms = clock_mono_ms(p->c->mail->clock) + rq->deadline_ms;
     number = idmap_add(p->questions, q);
     (void)snprintf(id, sizeof(id), "%s.%llx", p->nonce, (unsigned long long)number);
@@ -257,10 +257,10 @@ void pending_take(struct pending *p, const struct stanza *in, const struct jid *
     }
     (void)idmap_del(p->questions, number);
     if (strcmp(in->type, "result") == 0) {
-        q->fn(q->ctx, q->token, in, NULL);
+        q->who.fn(q->who.ctx, q->who.token, in, NULL);
     } else {
         (void)stanza_read_error(in, &err);
-        q->fn(q->ctx, q->token, NULL, &err);
+        q->who.fn(q->who.ctx, q->who.token, NULL, &err);
     }
     question_free(q);
 }

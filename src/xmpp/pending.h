@@ -21,13 +21,20 @@ struct pending_request {
     int64_t deadline_ms;         /* from now */
 };
 
+/* Who is told. */
+struct pending_asker {
+    pending_fn *fn;
+    void *ctx;
+    uint64_t token;
+    void (*drop)(void *ctx);     /* called in place of fn by pending_destroy(); NULL: nothing to free */
+};
+
 struct pending *pending_create(struct component *c);
-void pending_destroy(struct pending **pp);  /* what is awaited is forgotten, nobody is called */
-void pending_ask(struct pending *p, const struct pending_request *rq, uint64_t token,
-                 pending_fn *fn, void *ctx);
+void pending_destroy(struct pending **pp);  /* what is awaited is forgotten */
+void pending_ask(struct pending *p, const struct pending_request *rq,
+                 const struct pending_asker *who);
 /* Answer in a later turn, with err, without asking. */
-void pending_refuse(struct pending *p, const struct err *err, uint64_t token, pending_fn *fn,
-                    void *ctx);
+void pending_refuse(struct pending *p, const struct err *err, const struct pending_asker *who);
 /* A result or error came. Ignored if nobody awaits it. */
 void pending_take(struct pending *p, const struct stanza *in, const struct jid *from);
 /* The link went down: all fail, in the next turn. */

@@ -25,8 +25,9 @@ struct component_set {
     struct component *first;
 };
 
-/* Who asked; the answer goes there in its own form. */
+/* Who asked; the answer goes there in its own form, by one of the three. */
 struct call {
+    transport_found_fn *found;
     transport_keys_fn *keys;
     transport_receipt_fn *receipt;
     void *ctx;
@@ -43,32 +44,41 @@ static struct call *call_create(void *ctx, uint64_t token)
     return call;
 }
 
-static void call_free(struct call *call)
+static void call_drop(void *ctx)
 {
+    struct call *call = ctx;
+
     free(call->domain);
     free(call);
 }
 
-/* ---- find ---- */
+/* rq may be NULL where origin is known to be none of ours. */
+static void ask_or_refuse(struct component_set *cs, const char *origin,
+                          const struct pending_request *rq, pending_fn *fn, struct call *call)
+{
+    struct component *c = map_get(cs->components, origin);
+    struct pending_asker who = { .fn = fn, .ctx = call, .drop = call_drop };
+    struct err err = { 0 };
 
-struct found_call {
-    transport_found_fn *fn;
-    void *ctx;
-};
+    if (c != NULL) {
+        pending_ask(c->pending, rq, &who);
+        return;
+    }
+    (void)err_set(&err, ERR_TEMPORARY, STATUS_NO_ROUTE, "no component serves %s", origin);
+    pending_refuse(cs->first->pending, &err, &who);
+}
+
+/* ---- find ---- */
 
 static void on_not_served(void *ctx, uint64_t token, const struct stanza *answer,
                           const struct err *err)
 {
-    struct found_call *call = ctx;
+    struct call *call = ctx;
 
+    (void)token;
     (void)answer;
-    call->fn(call->ctx, token, NULL, err);
-    free(call);
-}
-
-static void not_served(struct err *err, const char *origin)
-{
-    (void)err_set(err, ERR_TEMPORARY, STATUS_NO_ROUTE, "no component serves %s", origin);
+    call->found(call->ctx, call->token, NULL, err);
+    call_drop(call);
 }
 
 static void transport_find(void *self, const char *origin, const char *destination, uint64_t token,
@@ -76,17 +86,15 @@ static void transport_find(void *self, const char *origin, const char *destinati
 {
     struct component_set *cs = self;
     struct component *c = map_get(cs->components, origin);
-    struct found_call *call;
-    struct err err = { 0 };
+    struct call *call;
 
     if (c != NULL) {
         peers_find(c->peers, destination, token, fn, ctx);
         return;
     }
-    call = mem_zalloc(sizeof(*call));
-    *call = (struct found_call){ fn, ctx };
-    not_served(&err, origin);
-    pending_refuse(cs->first->pending, &err, token, on_not_served, call);
+    call = call_create(ctx, token);
+    call->found = fn;
+    ask_or_refuse(cs, origin, NULL, on_not_served, call);
 }
 
 static int forget_at(void *ctx, const char *key, void *value)
@@ -145,21 +153,7 @@ static void on_keys(void *ctx, uint64_t token, const struct stanza *answer, cons
     else
         call->keys(call->ctx, call->token, sign, encrypt,
                    *endorsement != '\0' ? endorsement : NULL, NULL);
-    call_free(call);
-}
-
-static void ask_or_refuse(struct component_set *cs, const char *origin,
-                          const struct pending_request *rq, pending_fn *fn, struct call *call)
-{
-    struct component *c = map_get(cs->components, origin);
-    struct err err = { 0 };
-
-    if (c != NULL) {
-        pending_ask(c->pending, rq, 0, fn, call);
-        return;
-    }
-    not_served(&err, origin);
-    pending_refuse(cs->first->pending, &err, 0, fn, call);
+    call_drop(call);
 }
 
 static void transport_keys(void *self, const char *origin, const char *domain, const char *address,
@@ -201,7 +195,7 @@ static void on_receipt(void *ctx, uint64_t token, const struct stanza *answer,
         call->receipt(call->ctx, call->token, NULL, 0, err);
     else
         call->receipt(call->ctx, call->token, answer->text, answer->text_len, NULL);
-    call_free(call);
+    call_drop(call);
 }
 
 static void transport_seal(void *self, const char *origin, const char *destination,

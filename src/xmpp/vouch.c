@@ -161,7 +161,10 @@ static void ask(struct vouch *v, const char *origin, const char *key)
         .deadline_ms = PEERS_ANSWER_MS,
     };
 
-    pending_ask(v->c->pending, &rq, idmap_add(v->asked, mem_strdup(key)), on_items, v);
+    struct pending_asker who = { .fn = on_items, .ctx = v };
+
+    who.token = idmap_add(v->asked, mem_strdup(key));
+    pending_ask(v->c->pending, &rq, &who);
 }
 
 static void keep(struct vouch *v, struct pair *pr, const struct inbound_seal *seal, uint64_t token)
