@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages that the server writes itself. Each is a small message of kind "notice" with two
- * parts: "notice.txt" for people, and "reason.json" for programs (docs/immp.md, "Notices").
+ * parts: "notice.txt" for people, and "reason.json" for programs (docs/immp.md, "Delivering").
  *
  * No notice ever answers a notice: what they are about has another kind, and a mailer-daemon is
  * never told anything. So two servers cannot keep each other busy.
