@@ -12,6 +12,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "base/macros.h"
@@ -260,6 +261,65 @@ static void what_is_no_tls_fails_the_handshake(void **state)
     context_destroy(&client);
 }
 
+static void writing_to_one_who_has_gone_fails(void **state)
+{
+    struct context *server = a_server("a.example"), *client = context_client(NULL);
+    struct server s = { .is_rude = true };
+    struct ssl_st *ssl = context_session(client, CONTEXT_TLS3, NULL);
+    struct err err = { 0 };
+    pthread_t thread;
+    int fd;
+
+    (void)state;
+    start(&s, server, CONTEXT_TLS3, &fd, &thread);
+    assert_int_equal(context_connect(ssl, fd, NULL, NULL), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(context_write(ssl, "hello", 5, &err), -1);
+    assert_int_equal(err.kind, ERR_TEMPORARY);
+    context_close(&ssl);
+    close(fd);
+    context_destroy(&server);
+    context_destroy(&client);
+}
+
+static void a_connection_that_is_closed_fails_the_handshake(void **state)
+{
+    struct context *client = context_client(NULL);
+    struct ssl_st *ssl = context_session(client, CONTEXT_TLS2, NULL);
+    struct err err = { 0 };
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    close(fds[0]);
+    assert_int_equal(context_connect(ssl, fds[1], NULL, &err), -1);
+    assert_int_equal(err.kind, ERR_TEMPORARY);
+    context_close(&ssl);
+    close(fds[1]);
+    context_destroy(&client);
+}
+
+static void before_a_handshake_there_is_no_peer_and_an_error_has_words(void **state)
+{
+    struct context *client = context_client(NULL);
+    struct ssl_st *ssl = context_session(client, CONTEXT_TLS3, NULL);
+    char fingerprint[FINGERPRINT_SIZE] = "x", text[100];
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(context_peer_fingerprint(ssl, fingerprint, &err), -1);
+    assert_int_equal(err.kind, ERR_PERMANENT);
+    assert_string_equal(fingerprint, "");
+    context_goodbye(ssl);  /* nothing is written before the handshake */
+    context_explain(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_WRONG_VERSION_NUMBER), text, sizeof text);
+    assert_string_equal(text, "wrong version number");
+    context_explain(0, text, sizeof text);
+    assert_string_equal(text, "no reason given");
+    context_close(&ssl);
+    context_close(&ssl);
+    context_destroy(&client);
+}
+
 static void the_made_certificate_stays_and_is_the_domains(void **state)
 {
     struct context *one = a_server("b.example"), *two = a_server("b.example"), *other =
@@ -344,6 +404,9 @@ int main(void)
         cmocka_unit_test(an_end_without_goodbye_is_an_error),
         cmocka_unit_test(a_server_that_says_nothing_is_a_timeout),
         cmocka_unit_test(what_is_no_tls_fails_the_handshake),
+        cmocka_unit_test(writing_to_one_who_has_gone_fails),
+        cmocka_unit_test(a_connection_that_is_closed_fails_the_handshake),
+        cmocka_unit_test(before_a_handshake_there_is_no_peer_and_an_error_has_words),
         cmocka_unit_test(the_made_certificate_stays_and_is_the_domains),
         cmocka_unit_test(the_operators_certificate_and_key_are_used),
         cmocka_unit_test(tickets_resume_without_a_cache),

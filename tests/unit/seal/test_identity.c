@@ -181,6 +181,36 @@ static void a_damaged_file_is_an_error_and_never_replaced(void **state)
     }
 }
 
+/* RSA or another curve in its place could open nothing that is sealed for us. */
+static void an_encryption_key_of_another_kind_is_refused(void **state)
+{
+    struct forge_certificate spec = { .type = "RSA", .bits = 3072, .names = { "rsa.example" } };
+    struct forged f = forge_certificate(&spec);
+    struct identity_files files = ours();
+    struct str both = STR_INIT;
+    struct err err = { 0 };
+
+    (void)state;
+    str_addf(&both, "%s%s", f.key, f.certificate);
+    fixture_write(fixture_path("rsa.example.encrypt.pem"), both.s, both.len, 0600);
+    assert_null(identity_load("rsa.example", &files, NULL, &err));
+    assert_non_null(strstr(err.text, "rsa.example.encrypt.pem"));
+    assert_non_null(strstr(err.text, "P-256"));
+    str_clear(&both);
+    forge_clear(&f);
+}
+
+static void an_identity_lives_as_long_as_somebody_holds_it(void **state)
+{
+    struct identity *id = load("held.example", NULL), *mine = identity_ref(id);
+
+    (void)state;
+    assert_ptr_equal(mine, id);
+    identity_unref(&id);
+    assert_string_equal(identity_domain(mine), "held.example");
+    identity_unref(&mine);
+}
+
 static void a_file_of_another_domain_is_refused(void **state)
 {
     struct identity_files files = ours();
@@ -290,6 +320,7 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     struct forged f = forge_certificate(&spec), g = forge_certificate(&spec);
     const char *crt = fixture_path("op.crt"), *key = fixture_path("op.key");
     const char *other = fixture_path("other.key"), *none = fixture_path("none.pem");
+    const char *empty = fixture_path("empty.key");
     const struct {
         const char *certificate, *key, *says;
     } rows[] = {
@@ -298,6 +329,7 @@ static void files_that_do_not_fit_together_are_refused(void **state)
         { none, key, "none.pem" },
         { NULL, key, "without its certificate" },
         { key, key, "no certificate" },
+        { crt, empty, "no private key" },
         { crt, crt, "op.crt" },  /* mode 644: a key must not be in it */
     };
 
@@ -305,6 +337,7 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     fixture_write(crt, f.certificate, strlen(f.certificate), 0644);
     fixture_write(key, f.key, strlen(f.key), 0600);
     fixture_write(other, g.key, strlen(g.key), 0600);
+    fixture_write(empty, "", 0, 0600);
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         struct identity_files files = { fixture_folder(), rows[i].certificate, rows[i].key };
         struct err err = { 0 };
@@ -367,6 +400,8 @@ int main(void)
         cmocka_unit_test(a_domain_that_is_no_file_name_is_refused),
         cmocka_unit_test(a_key_that_others_can_read_is_refused_with_the_cure),
         cmocka_unit_test(a_damaged_file_is_an_error_and_never_replaced),
+        cmocka_unit_test(an_encryption_key_of_another_kind_is_refused),
+        cmocka_unit_test(an_identity_lives_as_long_as_somebody_holds_it),
         cmocka_unit_test(a_file_of_another_domain_is_refused),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
         cmocka_unit_test(the_operators_key_signs_and_ours_decrypts),

@@ -127,6 +127,21 @@ static void each_byte_of_the_signature_counts(void **state)
     str_clear(&der);
 }
 
+/* BER that is no DER, but for streams of indefinite length: a text has one encoding. */
+static void lengths_in_more_octets_than_needed_are_refused(void **state)
+{
+    struct str der = STR_INIT, longer = STR_INIT;
+
+    (void)state;
+    sign(&der);
+    assert_memory_equal(der.s, "\x30\x82", 2);
+    str_addn(&longer, "\x30\x83\x00", 3);
+    str_addn(&longer, der.s + 2, der.len - 2);
+    assert_int_equal(check_der(a, longer.s, longer.len, NULL), -1);
+    str_clear(&der);
+    str_clear(&longer);
+}
+
 static void what_is_no_signature_is_refused(void **state)
 {
     static const char *const rows[] = {
@@ -369,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_signature_holds_for_its_header_and_its_signer),
         cmocka_unit_test(each_byte_of_the_header_counts),
         cmocka_unit_test(each_byte_of_the_signature_counts),
+        cmocka_unit_test(lengths_in_more_octets_than_needed_are_refused),
         cmocka_unit_test(what_is_no_signature_is_refused),
         cmocka_unit_test(the_signed_attributes_must_be_there_and_right),
         cmocka_unit_test(another_signing_time_that_is_signed_holds),
