@@ -7,13 +7,14 @@
 #include "base/mem.h"
 
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static size_t try_calls;
-static size_t try_fails_at;
+static atomic_size_t try_calls;
+static atomic_size_t try_fails_at;
 
 static void *or_end(void *p, size_t size)
 {
@@ -65,8 +66,10 @@ char *mem_strndup(const char *s, size_t n)
 
 static int try_fails(void)
 {
-    try_calls++;
-    return try_fails_at != 0 && try_calls == try_fails_at;
+    size_t call = atomic_fetch_add_explicit(&try_calls, 1, memory_order_relaxed) + 1;
+    size_t at = atomic_load_explicit(&try_fails_at, memory_order_relaxed);
+
+    return at != 0 && call == at;
 }
 
 void *mem_try_alloc(size_t size)
@@ -81,10 +84,9 @@ void *mem_try_realloc(void *p, size_t size)
 
 size_t mem_fail_nth(size_t n)
 {
-    size_t calls = try_calls;
+    size_t calls = atomic_exchange(&try_calls, 0);
 
-    try_calls = 0;
-    try_fails_at = n;
+    atomic_store(&try_fails_at, n);
     return calls;
 }
 
