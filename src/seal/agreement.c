@@ -34,8 +34,7 @@ bool agreement_derive(EVP_PKEY *own, EVP_PKEY *peer, const EVP_MD *md, const uin
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
     size_t n = AGREEMENT_KEY_BYTES;
-    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-              set_kdf(ctx, md, shared_info, len) &&
+    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 && set_kdf(ctx, md, shared_info, len) &&
               EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) == 1 &&
               EVP_PKEY_derive(ctx, key_r, &n) == 1 && n == AGREEMENT_KEY_BYTES;
 

@@ -84,7 +84,7 @@ static size_t decode_groups(const uint8_t *p, size_t n, uint8_t *to)
     return i;
 }
 
-/* "=" may only be the third and fourth, or the fourth, of a group; the bits it cuts off are zero. */
+/* "=" may only be the third and fourth, or the fourth, of a group; what it cuts off is zero. */
 static int feed_pad(struct base64 *b, struct str *out)
 {
     if (b->count < 2 || b->pad >= 2)

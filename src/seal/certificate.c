@@ -29,7 +29,7 @@
 
 #define PEM_MAX      ((size_t)16 * 1024)
 #define RSA_BITS_MIN 3072
-#define RSA_BITS_MAX 8192  /* beyond, one verification takes milliseconds that a stranger decides on */
+#define RSA_BITS_MAX 8192 /* beyond, a verification takes as long as a stranger likes */
 
 struct certificate {
     atomic_uint refs;
@@ -37,10 +37,10 @@ struct certificate {
     EVP_PKEY *key;
     char fingerprint[FINGERPRINT_SIZE];
     char *pem;
-    const ASN1_OCTET_STRING *skid;  /* within x509; NULL: none */
+    const ASN1_OCTET_STRING *skid; /* within x509; NULL: none */
     uint8_t *issuer_serial;
     size_t issuer_serial_len;
-    char **names;                   /* SAN dNSName, lower case */
+    char **names; /* SAN dNSName, lower case */
     size_t n_names;
     int64_t expires_ms;
 };
@@ -58,7 +58,8 @@ static int check_ec(EVP_PKEY *key, struct err *err)
                            "the certificate's EC key is not on the curve P-256");
     /* RFC 5480 §2.1.1: named curves only; spelt-out ones have been used to forge keys. */
     if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
-                               &is_explicit) == 1 && is_explicit != 0)
+                               &is_explicit) == 1 &&
+        is_explicit != 0)
         return err_set(err, ERR_PROTOCOL, STATUS_PARAMETER,
                        "the certificate spells its curve out instead of naming P-256");
     /* Once here, and then not again with each seal for it. */
@@ -95,8 +96,7 @@ int certificate_fingerprint_x509(const X509 *x509, char out[FINGERPRINT_SIZE], s
     int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &der);
 
     out[0] = '\0';
-    if (len < 0 ||
-        EVP_Digest(der, (size_t)len, raw, NULL, library_get()->sha256, NULL) != 1) {
+    if (len < 0 || EVP_Digest(der, (size_t)len, raw, NULL, library_get()->sha256, NULL) != 1) {
         OPENSSL_free(der);
         return library_err(err, ERR_TEMPORARY, STATUS_INTERNAL,
                            "the certificate has no fingerprint");

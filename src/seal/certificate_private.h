@@ -18,7 +18,7 @@ struct certificate *certificate_from_x509(X509 *x509, struct err *err);
 X509 *certificate_x509(const struct certificate *c);     /* borrowed; not to be changed */
 EVP_PKEY *certificate_key(const struct certificate *c);  /* borrowed; not to be changed */
 
-/* How CMS names its key: the subject key identifier (NULL: it has none), or DER of issuer and serial. */
+/* How CMS names its key: by subject key identifier (NULL: it has none), or DER of both these. */
 const uint8_t *certificate_skid(const struct certificate *c, size_t *len_r);
 const uint8_t *certificate_issuer_serial(const struct certificate *c, size_t *len_r);
 /* Is it the one named so? Exactly one of the two is not NULL. */

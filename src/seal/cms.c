@@ -176,7 +176,8 @@ struct cms_signed *cms_signed_read(const uint8_t *p, size_t n)
     struct cms_signed *content = NULL;
 
     if (info != NULL && OBJ_obj2nid(info->type) == NID_pkcs7_signed &&
-        cms_signed_is_exact(p, n, info->content, ASN1_ITEM_rptr(digests), ASN1_ITEM_rptr(signers))) {
+        cms_signed_is_exact(p, n, info->content, ASN1_ITEM_rptr(digests),
+                            ASN1_ITEM_rptr(signers))) {
         content = info->content;
         info->content = NULL;
     }

@@ -25,7 +25,7 @@
 enum {
     NONCE_BYTES = 12,
     TAG_BYTES = 16,
-    UPDATE_MAX = 1 << 30,  /* EVP takes an int */
+    UPDATE_MAX = 1 << 30, /* EVP takes an int */
 };
 
 /* ---- the content key ---- */
@@ -100,7 +100,8 @@ static bool derive(const struct cms_agreement *a, X509_ALGOR *wrap, EVP_PKEY *ow
     EVP_PKEY *peer = ephemeral(a->originator, own);
     unsigned char *info = NULL;
     int n = peer != NULL ? CMS_SharedInfo_encode(&info, wrap, a->ukm, AGREEMENT_KEY_BYTES) : -1;
-    bool ok = n > 0 && agreement_derive(own, peer, kdf_digest(a->algorithm), info, (size_t)n, key_r);
+    bool ok =
+        n > 0 && agreement_derive(own, peer, kdf_digest(a->algorithm), info, (size_t)n, key_r);
 
     OPENSSL_free(info);
     EVP_PKEY_free(peer);
@@ -201,7 +202,8 @@ int enveloped_open(const struct identity *ours, const uint8_t *p, size_t n, stru
     if (what == NULL) {
         agreement = find_ours(e, identity_encrypt_certificate(ours), &wrapped);
         if (agreement == NULL) {
-            cms_refuse(why_r, REFUSED_UNKNOWN_KEY, err, "it is encrypted to a key that is not ours");
+            cms_refuse(why_r, REFUSED_UNKNOWN_KEY, err,
+                       "it is encrypted to a key that is not ours");
             goto out;
         }
         what = unwrap(agreement, wrapped, identity_encrypt_key(ours), content_key);

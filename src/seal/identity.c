@@ -65,7 +65,8 @@ static int open_ours(struct identity *id, const struct identity_files *files, en
         keypair_clear(&pair);
         return err_set(err, ERR_PERMANENT, STATUS_INTERNAL,
                        "%s/%s.encrypt.pem: the key must be EC P-256 (move it away to have a new "
-                       "one made)", files->directory, id->domain);
+                       "one made)",
+                       files->directory, id->domain);
     }
     if (take(&pair, id->domain, is_sign ? &id->sign_key : &id->encrypt_key,
              is_sign ? &id->sign : &id->encrypt, err) == 0)
@@ -91,8 +92,8 @@ static int load_operators(struct identity *id, const struct identity_files *file
     return 0;
 }
 
-struct identity *identity_load(const char *domain, const struct identity_files *files,
-                               bool *made_r, struct err *err)
+struct identity *identity_load(const char *domain, const struct identity_files *files, bool *made_r,
+                               struct err *err)
 {
     struct identity *id = mem_zalloc(sizeof *id);
     bool made = false;
@@ -129,7 +130,7 @@ void identity_unref(struct identity **idp)
     *idp = NULL;
     if (id == NULL || atomic_fetch_sub_explicit(&id->refs, 1, memory_order_acq_rel) != 1)
         return;
-    EVP_PKEY_free(id->sign_key);  /* the library wipes them */
+    EVP_PKEY_free(id->sign_key); /* the library wipes them */
     EVP_PKEY_free(id->encrypt_key);
     certificate_unref(&id->sign);
     certificate_unref(&id->encrypt);

@@ -37,7 +37,9 @@ static int check_owner(const char *path, const struct stat *st, enum keyfile_own
         return err_set(err, ERR_PERMANENT, STATUS_INTERNAL,
                        "%s has mode %03o: others can %s it; chmod %s %s", path,
                        (unsigned)st->st_mode & 0777, owner == KEYFILE_PUBLIC ? "change" : "read",
-                       owner == KEYFILE_OURS ? "600" : owner == KEYFILE_OPERATOR ? "o=" : "o-w",
+                       owner == KEYFILE_OURS       ? "600"
+                       : owner == KEYFILE_OPERATOR ? "o="
+                                                   : "o-w",
                        path);
     /* root reads everybody's files: it starts us, and we drop to the file's owner later. */
     if (owner != KEYFILE_PUBLIC && st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)

@@ -23,9 +23,9 @@
 #include "seal/keyfile_private.h"
 #include "seal/library_private.h"
 
-#define VALID_DAYS     3650
-#define CLOCK_SKEW_S   (-3600)  /* a peer whose clock is behind ours must not find it "not yet valid" */
-#define SERIAL_BITS    127
+#define VALID_DAYS      3650
+#define CLOCK_SKEW_S    (-3600) /* a peer whose clock is behind must not find it "not yet valid" */
+#define SERIAL_BITS     127
 #define COMMON_NAME_MAX 64      /* RFC 5280: ub-common-name */
 
 static const struct {
@@ -65,7 +65,8 @@ static int read_key(const struct str *text, const char *path, EVP_PKEY **key_r, 
     if (strstr(str_c(text), "ENCRYPTED") != NULL)
         return library_err(err, ERR_PERMANENT, STATUS_INTERNAL,
                            "the key in %s has a passphrase; write it without one "
-                           "(openssl pkey -in …) into a file of mode 600", path);
+                           "(openssl pkey -in …) into a file of mode 600",
+                           path);
     return library_err(err, ERR_PERMANENT, STATUS_INTERNAL, "%s holds no private key in PEM", path);
 }
 
@@ -189,7 +190,8 @@ static X509 *self_sign(EVP_PKEY *key, const char *domain, enum keypair_use use)
         set_names(x509, domain) && X509_set_pubkey(x509, key) == 1 &&
         add_extension(x509, NID_basic_constraints, "critical,CA:FALSE") &&
         add_extension(x509, NID_key_usage, uses[use].key_usage) &&
-        (uses[use].extended == NULL || add_extension(x509, NID_ext_key_usage, uses[use].extended)) &&
+        (uses[use].extended == NULL ||
+         add_extension(x509, NID_ext_key_usage, uses[use].extended)) &&
         add_domain(x509, domain) && add_extension(x509, NID_subject_key_identifier, "hash") &&
         X509_sign(x509, key, library_get()->sha256) > 0)
         return x509;
@@ -212,7 +214,7 @@ static int make(const char *path, const char *domain, enum keypair_use use, stru
         library_err(err, ERR_TEMPORARY, STATUS_INTERNAL, "no key could be made for %s", domain);
     else
         rc = keyfile_create(path, text, (size_t)len, err);
-    BIO_free(bio);  /* wipes */
+    BIO_free(bio); /* wipes */
     X509_free(x509);
     EVP_PKEY_free(key);
     return rc;

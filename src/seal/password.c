@@ -20,11 +20,11 @@
 #include "seal/digest.h"
 #include "seal/library_private.h"
 
-#define H_BYTES 32
-#define SALT_MAX 1024
-#define MEMORY_MAX (UINT64_C(256) << 20)  /* 128 r (N + p): eight times the default's */
-#define WORK_MAX (UINT64_C(1) << 23)      /* N r p: thirty-two times the default's, about 2 s */
-#define WORK_MIN (UINT64_C(1) << 17)      /* N r: half the default's */
+#define H_BYTES    32
+#define SALT_MAX   1024
+#define MEMORY_MAX (UINT64_C(256) << 20) /* 128 r (N + p): eight times the default's */
+#define WORK_MAX   (UINT64_C(1) << 23)   /* N r p: thirty-two times the default's, about 2 s */
+#define WORK_MIN   (UINT64_C(1) << 17)   /* N r: half the default's */
 
 static int check_bounds(struct password_cost cost, struct err *err)
 {

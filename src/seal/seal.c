@@ -25,8 +25,8 @@
 #define OVERHEAD 640
 
 int seal_make(const struct identity *origin, const struct certificate *destination,
-              const void *bundle, size_t len, struct str *armor,
-              char der_sha256[SEAL_SHA256_SIZE], struct err *err)
+              const void *bundle, size_t len, struct str *armor, char der_sha256[SEAL_SHA256_SIZE],
+              struct err *err)
 {
     struct der d;
     int rc = -1;
@@ -60,9 +60,9 @@ static int open_outer(const struct certificate *signer, const struct cms_signed 
                             (size_t)ASN1_STRING_length(inner), why_r, err);
 }
 
-int seal_open(const struct certificate *signer, const struct identity *ours,
-              const char *armor, size_t len, struct str *bundle,
-              char der_sha256[SEAL_SHA256_SIZE], enum refusal *why_r, struct err *err)
+int seal_open(const struct certificate *signer, const struct identity *ours, const char *armor,
+              size_t len, struct str *bundle, char der_sha256[SEAL_SHA256_SIZE],
+              enum refusal *why_r, struct err *err)
 {
     struct str der = STR_INIT;
     struct cms_signed *s = NULL;

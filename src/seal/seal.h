@@ -7,7 +7,7 @@
  *   inner envelope     AuthEnvelopedData, AES-256-GCM; P-256: ECDH, KDF SHA-256, AES-256 wrap; RSA: OAEP
  *   outer envelope     SignedData over the DER of the inner one; signer by subject key identifier,
  *                      attributes content-type, message-digest, signing-time, no certificates
- *   armor              PEM, label CMS
+ *   armor              PEM, label CMS, all base64 in one line (read: lines of any length)
  *
  * Pure functions on data handed to them: any thread.
  */
@@ -54,7 +54,11 @@ int seal_open(const struct certificate *signer, const struct identity *ours,
               const char *armor, size_t len, struct str *bundle,
               char der_sha256[SEAL_SHA256_SIZE], enum refusal *why_r, struct err *err);
 
-/* Size of the armor that a bundle of len bytes will have, at most; for choosing bundle sizes. */
+/*
+ * Size of the armor that a bundle of len bytes will have, at most, between domains whose keys are
+ * P-256 and named by key identifiers, as ours are; an RSA key at either end adds up to 1.5 KiB.
+ * For choosing bundle sizes.
+ */
 size_t seal_armor_size(size_t len);
 
 /* ---- receipts: SignedData, encapsulated, armored ---- */
@@ -65,7 +69,10 @@ int seal_make_receipt(const struct identity *destination, const char *text, size
 int seal_open_receipt(const struct certificate *destination, const char *armor, size_t len,
                       struct str *text, struct err *err);
 
-/* ---- key endorsement (after a rotation): "domain LF sign FP LF encrypt FP LF" signed by the old key ---- */
+/*
+ * ---- key endorsement after a rotation: SignedData (text inside or detached) by the old key over
+ * "domain LF sign FINGERPRINT LF encrypt FINGERPRINT LF" ----
+ */
 
 int seal_check_endorsement(const struct certificate *old_key, const char *domain,
                            const struct certificate *sign, const struct certificate *encrypt,

@@ -66,8 +66,7 @@ static const char *check_attributes(const struct cms_signer *si, const ASN1_OBJE
                                     const EVP_MD *md, const void *content, size_t n)
 {
     const ASN1_OBJECT *type = attribute(si, NID_pkcs9_contentType, V_ASN1_OBJECT);
-    const ASN1_OCTET_STRING *digest =
-        attribute(si, NID_pkcs9_messageDigest, V_ASN1_OCTET_STRING);
+    const ASN1_OCTET_STRING *digest = attribute(si, NID_pkcs9_messageDigest, V_ASN1_OCTET_STRING);
     uint8_t own[EVP_MAX_MD_SIZE];
     unsigned len;
 
@@ -160,18 +159,18 @@ int signeddata_check(const struct certificate *signer, const struct cms_signed *
     if (!certificate_is(signer, si->sid->type == CMS_SID_ISSUER ? si->sid->d.issuer : NULL,
                         si->sid->type == CMS_SID_SKID ? si->sid->d.skid : NULL))
         return cms_refuse(why_r, REFUSED_UNKNOWN_KEY, err,
-                      "it is signed by another key than the one known of that domain");
+                          "it is signed by another key than the one known of that domain");
     if (!check_frame(s, si))
         return cms_refuse(why_r, REFUSED_BAD_SEAL, err,
                           "its versions or digest algorithms contradict its signer");
     md = digest_of(si);
     if (md == NULL)
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err,
-                      "its digest is not SHA-256, SHA-384 or SHA-512");
+                          "its digest is not SHA-256, SHA-384 or SHA-512");
     family = family_of(si, certificate_key(signer), md);
     if (family < 0)
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err,
-                      "its signature algorithm does not go with the key or the digest");
+                          "its signature algorithm does not go with the key or the digest");
     if (si->signed_attrs == NULL)
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err, "it has no signed attributes");
     /* The signature first: until it holds, nothing says how much is worth hashing. */

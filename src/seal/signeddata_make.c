@@ -163,18 +163,17 @@ static int make_signers(const struct identity *id, const void *content, size_t n
     uint8_t signature[SIGNATURE_MAX];
     size_t len = sizeof signature;
     struct der attributes;
-    int rc = -1;
+    int rc;
 
     if (!der_init(d, signeddata_right(id), 0) || !der_init(&attributes, ATTRIBUTES_MAX, 0)) {
         der_clear(d);
         return err_set(err, ERR_TEMPORARY, STATUS_OVERLOADED, "no memory to sign");
     }
-    if (digest_and_sign(identity_sign_key(id), content, n, &attributes, signature, &len, err) == 0) {
+    rc = digest_and_sign(identity_sign_key(id), content, n, &attributes, signature, &len, err);
+    if (rc == 0)
         prepend_signers(d, id, &attributes, signature, len);
-        rc = 0;
-    } else {
+    else
         der_clear(d);
-    }
     der_clear(&attributes);
     return rc;
 }

@@ -22,7 +22,7 @@ size_t signeddata_right(const struct identity *id);
 /* The content that is in d becomes a ContentInfo of SignedData, encapsulated. 0, or -1. */
 int signeddata_wrap(const struct identity *id, struct der *d, struct err *err);
 
-/* Detached: der is made by this call, der_clear() when done. 0, or -1 and there is nothing in it. */
+/* Detached: d is made by this call, der_clear() when done. 0, or -1 and nothing is in it. */
 int signeddata_detach(const struct identity *id, const void *content, size_t n, struct der *d,
                       struct err *err);
 
