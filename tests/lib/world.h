@@ -30,6 +30,14 @@ void world_shift(struct world *w, int64_t ms);   /* its clock jumps */
 /* Turn the worlds (NULL-ended) until done(ctx), at most limit_ms. True if it was. */
 bool world_run(struct world *const *worlds, bool (*done)(void *ctx), void *ctx, int limit_ms);
 void world_turns(struct world *const *worlds, int ms);   /* turn them for a while */
+/* Turn them until it is true; the test fails if it is not within 20 s. */
+#define WORLD_UNTIL(worlds, condition) \
+    do { \
+        int left = 20000; \
+        while (!(condition) && left-- > 0) \
+            world_turns(worlds, 1); \
+        assert_true(condition); \
+    } while (0)
 
 void world_account(struct world *w, const char *address);
 /* Queue a message of size octets from local mail; to: one or more recipients of one domain,

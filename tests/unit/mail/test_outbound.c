@@ -199,8 +199,7 @@ static void link_that_is_down_costs_nothing_and_its_return_is_used_at_once(void 
     s->a->retry_ms[0] = 5 * 60 * 1000;
     fake_set_up(s->a->node, false);
     world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-    world_turns(s->worlds, 10);
-    assert_true(is_resting(s));
+    WORLD_UNTIL(s->worlds, is_resting(s));
     assert_int_equal(scene_path(s)->failures, 0);
     fake_set_up(s->a->node, true);
     scene_deliver(s);
@@ -209,8 +208,7 @@ static void link_that_is_down_costs_nothing_and_its_return_is_used_at_once(void 
     /* It goes down with a bundle under way. */
     scene_hook(s, FAKE_SEAL, 1, FAKE_HOLD, NULL);
     world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-    world_turns(s->worlds, 20);
-    assert_int_equal(fake_held(s->net), 1);
+    WORLD_UNTIL(s->worlds, fake_held(s->net) == 1);
     fake_set_up(s->a->node, false);
     scene_hook(s, FAKE_RECEIPT, 1, FAKE_FAIL, NULL);
     fake_release(s->net, false);
@@ -232,7 +230,7 @@ static void silence_is_a_failure(void **state)
     s->a->domain.expire_ms = 5LL * 24 * 3600 * 1000;
     scene_hook(s, FAKE_SEAL, 1, FAKE_LOSE, NULL);
     world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-    world_turns(s->worlds, 50);
+    WORLD_UNTIL(s->worlds, s->times == 0);
     assert_int_equal(scene_path(s)->in_flight, 1);
     world_shift(s->a, 3 * 60 * 1000);
     s->a->domain.expire_ms = 40;
@@ -254,9 +252,8 @@ static void answers_may_come_twice_and_out_of_order(void **state)
     scene_hook(s, FAKE_RECEIPT, 5, FAKE_HOLD, NULL);
     for (int i = 0; i < 5; i++) {
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-        world_turns(s->worlds, 15);
+        WORLD_UNTIL(s->worlds, fake_held(s->net) == (size_t)i + 1);
     }
-    assert_int_equal(fake_held(s->net), 5);
     fake_release(s->net, true);
     scene_deliver(s);
     scene_hook(s, FAKE_RECEIPT, 3, FAKE_TWICE, NULL);
@@ -283,6 +280,8 @@ static void window_bounds_what_is_under_way(void **state)
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
         world_turns(s->worlds, 3);
     }
+    WORLD_UNTIL(s->worlds, fake_held(s->net) >= scene_path(s)->window);
+    world_turns(s->worlds, 10);
     assert_int_equal(fake_held(s->net), scene_path(s)->window);
     assert_int_equal(scene_path(s)->in_flight, scene_path(s)->window);
     scene_hook(s, FAKE_SEAL, 0, FAKE_PASS, NULL);
@@ -321,7 +320,7 @@ static void claimed_entries_go_again_after_a_restart(void **state)
     scene_hook(s, FAKE_SEAL, 1, FAKE_LOSE, NULL);
     for (int i = 0; i < 5; i++)
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-    world_turns(s->worlds, 30);
+    WORLD_UNTIL(s->worlds, s->times == 0);
     assert_int_equal(world_queued(s->a), 5);
     world_restart(s->a);
     scene_deliver(s);
@@ -335,7 +334,8 @@ static void nothing_is_delivered_twice_when_the_sender_dies_before_the_receipt(v
     scene_hook(s, FAKE_RECEIPT, 1, FAKE_LOSE, NULL);
     for (int i = 0; i < 5; i++)
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-    world_turns(s->worlds, 50);
+    WORLD_UNTIL(s->worlds, s->times == 0);
+    world_turns(s->worlds, 5);
     assert_int_equal(world_queued(s->a), 5);
     assert_int_equal(bobs(s), 5);
     world_restart(s->a);
