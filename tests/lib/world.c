@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/store_failing.h"
 #include "lib/test.h"
 
 #include "base/mem.h"
@@ -57,6 +58,8 @@ static void start(struct world *w)
     m->loop = loop_create(&w->clock, &err);
     need(m->loop != NULL, &err);
     need(store_open("sqlite:immp.db", w->dir, &m->store, &err) == 0, &err);
+    if (w->is_failing)
+        m->store = store_failing_create(m->store);
     m->worker = worker_create(m->loop, 1, &err);
     need(m->worker != NULL, &err);
     m->turn = turn_create(m->loop, m->store);
@@ -251,6 +254,12 @@ const char *world_send(struct world *w, const char *from, const char *to, size_t
     return id;
 }
 
+/* What is looked at here does not count as a call. */
+static struct store *behind(struct world *w)
+{
+    return w->is_failing ? store_failing_inner(w->mail.store) : w->mail.store;
+}
+
 static int count_one(void *ctx, const struct queue_entry *q)
 {
     (void)q;
@@ -263,7 +272,7 @@ size_t world_queued(struct world *w)
     size_t n = 0;
     struct err err;
 
-    need(queue_each(w->mail.store, NULL, count_one, &n, &err) >= 0, &err);
+    need(queue_each(behind(w), NULL, count_one, &n, &err) >= 0, &err);
     return n;
 }
 
@@ -272,8 +281,8 @@ static void open_folder(struct world *w, const char *address, const char *path, 
     struct account a = { 0 };
     struct err err = { .text = "no such account or folder" };
 
-    need(account_get(w->mail.store, address, &a, &err) == 1, &err);
-    need(folder_get(w->mail.store, a.id, path, f, &err) == 1, &err);
+    need(account_get(behind(w), address, &a, &err) == 1, &err);
+    need(folder_get(behind(w), a.id, path, f, &err) == 1, &err);
     account_clear(&a);
 }
 
@@ -310,14 +319,14 @@ static int look_into(void *ctx, const struct entry *e, const char *header)
 const char *world_text(struct world *w, const char *address, const char *needle)
 {
     static char text[65536];
-    struct search s = { .st = w->mail.store, .needle = needle, .text = STR_INIT };
+    struct search s = { .st = behind(w), .needle = needle, .text = STR_INIT };
     struct folder f = { 0 };
     struct entry_query q = { .newest_first = true };
     struct err err;
 
     open_folder(w, address, "INBOX", &f);
     q.folder = f.id;
-    need(entry_each(w->mail.store, &q, look_into, &s, &err) >= 0, &err);
+    need(entry_each(behind(w), &q, look_into, &s, &err) >= 0, &err);
     (void)snprintf(text, sizeof(text), "%s", str_c(&s.text));
     if (strstr(text, needle) == NULL)
         text[0] = '\0';
@@ -330,6 +339,6 @@ void world_check(struct world *w)
 {
     struct err err = { .text = "" };
 
-    if (store_check(w->mail.store, &err) != 1)
+    if (store_check(behind(w), &err) != 1)
         fail_msg("the store of %s is not sound: %s", w->domain.name, err.text);
 }

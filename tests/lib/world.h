@@ -16,6 +16,7 @@ struct world {
     struct mail mail;
     struct mail_domain domain;
     int64_t retry_ms[8];
+    bool is_failing;             /* from the next start its store is lib/store_failing.h's */
     struct fake_net *net;
     struct fake_node *node;
 };
