@@ -129,6 +129,8 @@ void stream_closing_step(struct stream *s)
 {
     if (s->in != NULL)
         (void)evbuffer_drain(s->in, evbuffer_get_length(s->in));
+    /* What lingers costs a descriptor, and no longer a TLS connection's memory. */
+    stream_tls_free(s);
     if (s->has_eof) {
         stream_doom(s);
         return;

@@ -12,6 +12,7 @@
 #include "base/macros.h"
 
 #include "lib/test.h"
+#include "loop/loop_private.h"
 #include "pair.h"
 
 static int setup(void **state)
@@ -329,6 +330,49 @@ static void a_flood_on_one_stream_starves_neither_timers_nor_others(void **state
     str_clear(&other.trail);
 }
 
+static size_t bytes_of_turn;
+
+static void count_bytes(struct pair *p)
+{
+    size_t n;
+
+    (void)stream_peek(p->stream, &n);
+    stream_take(p->stream, n);
+    bytes_of_turn += n;
+}
+
+static void a_turn_takes_four_megabytes_of_input_at_most(void **state)
+{
+    enum { N = 100 };
+    static char chunk[LOOP_READ_CHUNK];
+    struct pair *p = *state;
+    struct pair others[N] = { { .peer = 0 } };
+    int peers[N];
+    size_t total = 0;
+
+    for (int i = 0; i < N; i++) {
+        int sv[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
+        others[i] = (struct pair){ .loop = p->loop, .on_data = count_bytes };
+        others[i].stream = stream_accept(p->loop, sv[0], &pair_events, &others[i]);
+        peers[i] = sv[1];
+        assert_int_equal(write(sv[1], chunk, sizeof(chunk)), sizeof(chunk));
+    }
+    for (int turns = 0; total < N * sizeof(chunk); turns++) {
+        assert_in_range(turns, 0, 10);
+        bytes_of_turn = 0;
+        pair_turns(p, 1);
+        assert_true(bytes_of_turn <= LOOP_TURN_BYTES);
+        total += bytes_of_turn;
+    }
+    for (int i = 0; i < N; i++) {
+        stream_close(&others[i].stream, false);
+        str_clear(&others[i].trail);
+        close(peers[i]);
+    }
+}
+
 /* ---- idle ---- */
 
 static void idle_time_starts_anew_with_each_input(void **state)
@@ -541,6 +585,7 @@ int main(void)
         T(a_half_open_peer_still_gets_its_answer),
         T(a_reset_is_a_failure_with_a_reason),
         T(a_flood_on_one_stream_starves_neither_timers_nor_others),
+        T(a_turn_takes_four_megabytes_of_input_at_most),
         T(idle_time_starts_anew_with_each_input),
         T(an_owner_without_an_idle_event_gets_closed),
         T(a_stream_may_be_closed_in_its_data_event),

@@ -446,6 +446,38 @@ static void a_flood_of_commands_is_all_answered(void **state)
     caller_close(&c);
 }
 
+/* A clock on which each look costs a millisecond. */
+static int64_t hasty_ms(const struct clock *c)
+{
+    static int64_t looks;
+
+    return c->fake_ms + looks++;
+}
+
+static void a_backlog_is_taken_in_slices_over_several_turns(void **state)
+{
+    struct desk *d = *state;
+    struct caller *c = caller_enter(d, "alice@a.com"), *other = caller_enter(d, "bob@a.com");
+    struct str say = STR_INIT;
+    int turns = 0;
+
+    for (int i = 0; i < 40000; i++)
+        str_add(&say, "NOOP\n");
+    d->hall->clock.mono_ms = hasty_ms;
+    stream_write(c->stream, say.s, say.len);
+    desk_turns(d, 2);
+    stream_write(other->stream, "NOOP\n", 5);
+    desk_turns(d, 4);
+    assert_string_equal(str_c(&other->got), "200 Done.\n");  /* he does not wait for the other */
+    assert_true(c->got.len < 40000 * 10);
+    for (; turns < 500 && c->got.len < 40000 * 10; turns++)
+        desk_turns(d, 1);
+    assert_int_equal(c->got.len, 40000 * 10);
+    str_clear(&say);
+    caller_close(&c);
+    caller_close(&other);
+}
+
 /* ---- what is said is on disk ---- */
 
 /* Let the n-th store call of the delivery fail, for each n; n_r: at which it passed. */
@@ -624,6 +656,7 @@ int main(void)
         T(a_reader_who_does_not_read_costs_a_bounded_buffer),
         T(a_reader_who_takes_his_answer_slowly_is_not_idle),
         T(a_flood_of_commands_is_all_answered),
+        T(a_backlog_is_taken_in_slices_over_several_turns),
         T(a_failing_store_never_lets_a_false_answer_leave),
         T(who_has_gone_after_done_is_delivered_for_all_the_same),
         T(all_are_told_that_the_daemon_stops),
