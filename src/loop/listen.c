@@ -31,12 +31,12 @@ struct stream_listener {
     struct loop *loop;
     int fd;
     uint16_t port;
-    char *path;                /* of a Unix socket, removed at the end */
-    struct loop_watch *watch;  /* NULL while paused or resting */
+    char *path;               /* of a Unix socket, removed at the end */
+    struct loop_watch *watch; /* NULL while paused or resting */
     struct loop_timer *rest;
     bool is_paused;
-    bool is_closed;            /* by its owner, in its own call */
-    unsigned depth;            /* calls of the owner under way */
+    bool is_closed; /* by its owner, in its own call */
+    unsigned depth; /* calls of the owner under way */
     void (*accepted)(void *ctx, int fd);
     void *ctx;
     struct stream_listener_counters counters;
@@ -90,7 +90,7 @@ static int accept_one(struct stream_listener *l)
     case EAGAIN:
         return 0;
     default:
-        return 1;  /* that connection has gone already (ECONNABORTED, EPROTO, …): the next one */
+        return 1; /* that connection has gone already (ECONNABORTED, EPROTO, …): the next one */
     }
 }
 
@@ -143,9 +143,11 @@ static int open_inet(const struct addrinfo *ai, uint16_t *port_r)
     return fd;
 }
 
-static int listen_inet(struct stream_listener *l, const char *address, uint16_t port, struct err *err)
+static int listen_inet(struct stream_listener *l, const char *address, uint16_t port,
+                       struct err *err)
 {
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
                                     .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *all = NULL;
     char service[8];
@@ -167,8 +169,8 @@ static int listen_inet(struct stream_listener *l, const char *address, uint16_t 
 static bool is_alive(const struct sockaddr_un *un)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0 ||
-                             errno == EAGAIN);
+    bool alive =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0 || errno == EAGAIN);
 
     if (fd >= 0)
         (void)close(fd);
@@ -187,8 +189,8 @@ static int listen_unix(struct stream_listener *l, const char *path, unsigned mod
     memcpy(un.sun_path, path, strlen(path));
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         if (is_alive(&un))
-            return err_set(err, ERR_PERMANENT, 0, "listen on unix:%s: another process listens there",
-                           path);
+            return err_set(err, ERR_PERMANENT, 0,
+                           "listen on unix:%s: another process listens there", path);
         (void)unlink(path);
     }
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -345,7 +345,7 @@ static void on_watched(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     loop_enter(lp);
-    w->fn(w->ctx);  /* may unwatch: w is not touched after it */
+    w->fn(w->ctx); /* may unwatch: w is not touched after it */
     loop_leave(lp, 0);
 }
 
@@ -354,8 +354,8 @@ struct loop_watch *loop_watch(struct loop *lp, int fd, bool write, loop_fn *fn, 
     struct loop_watch *w = mem_alloc(sizeof(*w));
 
     *w = (struct loop_watch){ .loop = lp, .fn = fn, .ctx = ctx };
-    w->event = event_new(lp->base, fd, (short)((write ? EV_WRITE : EV_READ) | EV_PERSIST), on_watched,
-                         w);
+    w->event =
+        event_new(lp->base, fd, (short)((write ? EV_WRITE : EV_READ) | EV_PERSIST), on_watched, w);
     if (w->event == NULL || event_add(w->event, NULL) < 0) {
         if (w->event != NULL)
             event_free(w->event);

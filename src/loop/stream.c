@@ -36,7 +36,7 @@
 #include "loop/stream_private.h"
 
 #define TLS_RECORD_BYTES (16384u + 256u)
-#define RESUME_BYTES     4096u  /* reading goes on when there is room for so much: no crumbs */
+#define RESUME_BYTES     4096u /* reading goes on when there is room for so much: no crumbs */
 
 void *stream_must(void *p)
 {
@@ -231,7 +231,8 @@ void stream_want_write(struct stream *s, bool want)
         return;
     }
     if (s->writable == NULL)
-        s->writable = stream_must(event_new(s->loop->base, s->fd, EV_WRITE | EV_PERSIST, on_writable, s));
+        s->writable =
+            stream_must(event_new(s->loop->base, s->fd, EV_WRITE | EV_PERSIST, on_writable, s));
     (void)event_add(s->writable, NULL);
 }
 
@@ -247,7 +248,8 @@ void stream_set_fd(struct stream *s, int fd)
     s->is_reading = false;
     s->fd = fd;
     if (fd >= 0)
-        s->readable = stream_must(event_new(s->loop->base, fd, EV_READ | EV_PERSIST, on_readable, s));
+        s->readable =
+            stream_must(event_new(s->loop->base, fd, EV_READ | EV_PERSIST, on_readable, s));
 }
 
 struct stream *stream_new(struct loop *lp, const struct stream_events *ev, void *ctx)
@@ -466,7 +468,8 @@ static void on_idle(void *ctx)
         s->ev->idle(s->ctx);
         return;
     }
-    (void)err_set(&err, ERR_TEMPORARY, 0, "nothing came for %lld s", (long long)(s->idle_ms / 1000));
+    (void)err_set(&err, ERR_TEMPORARY, 0, "nothing came for %lld s",
+                  (long long)(s->idle_ms / 1000));
     stream_fail(s, true, &err);
 }
 

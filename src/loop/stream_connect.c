@@ -158,7 +158,8 @@ static int connect_unix(struct stream *s, const char *path, struct err *err)
 
 static int connect_name(struct stream *s, const char *host, uint16_t port, struct err *err)
 {
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
                                     .ai_flags = AI_NUMERICSERV };
     struct addrinfo *all = NULL;
     char service[8];

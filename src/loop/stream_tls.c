@@ -58,8 +58,8 @@ static void on_tls_event(struct bufferevent *bev, short what, void *arg)
         hooks->explain(code, text, sizeof(text));
     else
         (void)snprintf(text, sizeof(text), "error %lx", code);
-    (void)err_set(&err, ERR_PROTOCOL, 0, "TLS %s: %s", s->is_secured ? "failed" : "handshake failed",
-                  text);
+    (void)err_set(&err, ERR_PROTOCOL, 0, "TLS %s: %s",
+                  s->is_secured ? "failed" : "handshake failed", text);
     /* Not broken: the alert that tells the peer still leaves. */
     s->is_secured = false;
     stream_fail(s, false, &err);
@@ -74,8 +74,8 @@ int stream_start_tls(struct stream *s, struct ssl_st *ssl, bool is_server)
 
     /* The filter owns ssl and the lower bufferevent from here, also if it is not begun. */
     s->wire = stream_must(bufferevent_socket_new(base, -1, 0));
-    s->tls = stream_must(bufferevent_openssl_filter_new(base, s->wire, ssl, state,
-                                                        BEV_OPT_CLOSE_ON_FREE));
+    s->tls = stream_must(
+        bufferevent_openssl_filter_new(base, s->wire, ssl, state, BEV_OPT_CLOSE_ON_FREE));
     s->ssl = ssl;
     s->tls_is_server = is_server;
     (void)stream_peek(s, &unread);

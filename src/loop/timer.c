@@ -28,7 +28,7 @@ struct loop_timer {
     void *ctx;
     int64_t due_ms;
     uint64_t seq;
-    size_t at;  /* in the heap */
+    size_t at; /* in the heap */
 };
 
 static bool is_before(const struct loop_timer *a, const struct loop_timer *b)
@@ -132,7 +132,7 @@ bool loop_timers_run(struct loop *lp)
         if (t->due_ms > lp->now_ms || t->seq >= lp->timer_limit || loop_is_spent(lp))
             break;
         loop_timer_stop(t);
-        t->fn(t->ctx);  /* may set or destroy it */
+        t->fn(t->ctx); /* may set or destroy it */
         has_run = true;
     }
     return has_run;

@@ -2,8 +2,8 @@
 /*
  * The worker pool. The only locks of the program are here.
  *
- * A work goes QUEUED -> RUNNING -> FINISHED (run or skipped) -> back on the loop thread, where it is
- * done or dropped, and is the caller's again. Which of the two is decided on the loop thread, at
+ * A work goes QUEUED -> RUNNING -> FINISHED (run or skipped) -> back on the loop thread, where it
+ * is done or dropped, and is the caller's again. Which of the two is decided on the loop thread, at
  * the last moment, by a mark that worker_cancel() sets: so a cancelled work never comes as done,
  * however far it was. The map from ids is the loop thread's own; what threads share (both lists,
  * and each work's state) is only touched under the lock.
@@ -32,10 +32,10 @@
 #define STACK_BYTES (1024u * 1024)
 
 enum work_state {
-    WORK_QUEUED = 1,  /* waits for a thread */
-    WORK_RUNNING,     /* a thread has it */
-    WORK_FINISHED,    /* waits for the loop */
-    WORK_CANCELLED = 0x100,  /* mark: not wanted any more */
+    WORK_QUEUED = 1,        /* waits for a thread */
+    WORK_RUNNING,           /* a thread has it */
+    WORK_FINISHED,          /* waits for the loop */
+    WORK_CANCELLED = 0x100, /* mark: not wanted any more */
 };
 
 struct work_list {
@@ -46,13 +46,13 @@ struct worker {
     struct loop *loop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct work_list queue, finished;  /* under the lock */
-    bool is_ending;                    /* under the lock */
-    struct work_list ready;            /* loop thread: taken from finished, in this turn or later */
-    struct idmap *works;               /* loop thread: id to struct work */
+    struct work_list queue, finished; /* under the lock */
+    bool is_ending;                   /* under the lock */
+    struct work_list ready;           /* loop thread: taken from finished, in this turn or later */
+    struct idmap *works;              /* loop thread: id to struct work */
     int event_fd;
     struct loop_watch *watch;
-    struct loop_job rest;              /* what the turn's budget has left over */
+    struct loop_job rest; /* what the turn's budget has left over */
     pthread_t *threads;
     size_t n_threads;
 };

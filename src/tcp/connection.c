@@ -168,7 +168,7 @@ static void offer(struct connection *c)
             return;
         }
         if (taken < slice)
-            return;  /* resume() or drained will tell when it takes more */
+            return; /* resume() or drained will tell when it takes more */
     } while (clock_mono_ms(c->mail->clock) < until_ms);
     if (taken < n) {
         c->wants_offer = true;
@@ -283,8 +283,11 @@ struct connection *connection_create(struct endpoint *e, struct mail *mail, stru
                                      int fd)
 {
     static const struct stream_events events = {
-        .secured = on_secured, .data = on_data,     .drained = on_drained,
-        .idle = on_idle,       .closed = on_closed,
+        .secured = on_secured,
+        .data = on_data,
+        .drained = on_drained,
+        .idle = on_idle,
+        .closed = on_closed,
     };
     struct connection *c = mem_zalloc(sizeof(*c));
 
@@ -298,8 +301,12 @@ struct connection *connection_create(struct endpoint *e, struct mail *mail, stru
 void connection_start(struct connection *c)
 {
     static const struct session_owner owner = {
-        .write = session_write,         .pending = session_pending, .start_tls = session_start_tls,
-        .close = session_close,         .set_idle = session_set_idle, .resume = session_resume,
+        .write = session_write,
+        .pending = session_pending,
+        .start_tls = session_start_tls,
+        .close = session_close,
+        .set_idle = session_set_idle,
+        .resume = session_resume,
     };
     const struct session_config cfg = {
         .mail = c->mail,

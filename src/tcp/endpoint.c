@@ -24,7 +24,7 @@
 
 #define MAX_CONNECTIONS 10000
 #define MAX_PER_ADDRESS 1000
-#define FULL_LOG_MS     60000  /* one line a minute about those who were too many */
+#define FULL_LOG_MS     60000 /* one line a minute about those who were too many */
 
 struct endpoint {
     struct endpoint_config cfg;
@@ -32,9 +32,9 @@ struct endpoint {
     size_t n_listeners;
     struct connection *connections;
     size_t n_connections;
-    struct map *origins;     /* key to struct origin */
-    uint64_t n_refused;      /* since the last line about it */
-    int64_t refused_log_ms;  /* when that was; 0: never */
+    struct map *origins;    /* key to struct origin */
+    uint64_t n_refused;     /* since the last line about it */
+    int64_t refused_log_ms; /* when that was; 0: never */
     bool is_stopped;
 };
 
@@ -124,7 +124,7 @@ static void on_accepted(void *ctx, int fd)
     struct origin *o;
 
     if (e->cfg.context == NULL) {
-        (void)close(fd);  /* nobody can upgrade yet */
+        (void)close(fd); /* nobody can upgrade yet */
         return;
     }
     c = connection_create(e, e->cfg.mail, e->cfg.context, fd);

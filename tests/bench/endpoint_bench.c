@@ -37,7 +37,7 @@
 
 struct client {
     int fd;
-    struct ssl_st *ssl;  /* NULL: still in clear */
+    struct ssl_st *ssl; /* NULL: still in clear */
     char buf[8192];
     size_t len;
 };
@@ -50,7 +50,7 @@ static atomic_uint next_source;
 static atomic_ullong n_done;
 static double until;
 
-static char h[PASSWORD_H_SIZE];  /* of the account's salt, derived once */
+static char h[PASSWORD_H_SIZE]; /* of the account's salt, derived once */
 static pthread_once_t h_once = PTHREAD_ONCE_INIT;
 static char h_nonces[512];
 
@@ -150,7 +150,8 @@ static void open_client(struct client *c)
     unsigned source = atomic_fetch_add(&next_source, 1) / 500 % 60000;
     struct sockaddr_in from = { .sin_family = AF_INET,
                                 .sin_addr.s_addr = htonl(0x7f010001u + source) };
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     char line[256];
     int on = 1;
@@ -350,8 +351,10 @@ int main(int argc, char **argv)
     int pid;
 
     if (argc < 6 || (strcmp(argv[4], "idle") != 0 && argc < 7)) {
-        (void)fputs("usage: endpoint_bench PORT PID ACCOUNT handshake|login|deliver SECONDS THREADS\n"
-                    "       endpoint_bench PORT PID ACCOUNT idle CONNECTIONS\n", stderr);
+        (void)fputs(
+            "usage: endpoint_bench PORT PID ACCOUNT handshake|login|deliver SECONDS THREADS\n"
+            "       endpoint_bench PORT PID ACCOUNT idle CONNECTIONS\n",
+            stderr);
         return 2;
     }
     port = (uint16_t)atoi(argv[1]);

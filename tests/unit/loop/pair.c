@@ -61,8 +61,12 @@ static void on_closed(void *ctx, const struct err *why)
 }
 
 const struct stream_events pair_events = {
-    .connected = on_connected, .secured = on_secured, .data = on_data,
-    .drained = on_drained,     .idle = on_idle,       .closed = on_closed,
+    .connected = on_connected,
+    .secured = on_secured,
+    .data = on_data,
+    .drained = on_drained,
+    .idle = on_idle,
+    .closed = on_closed,
 };
 
 struct pair *pair_of(int fd, int peer)

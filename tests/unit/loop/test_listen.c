@@ -24,12 +24,12 @@
 #include "pair.h"
 
 struct fixture {
-    struct pair *client;   /* its loop is everybody's */
+    struct pair *client; /* its loop is everybody's */
     struct pair server;
     struct stream_listener *listener;
     int n_accepted;
     int last_fd;
-    bool keeps;            /* make a stream of what is accepted */
+    bool keeps; /* make a stream of what is accepted */
     char folder[64];
 };
 
@@ -85,16 +85,16 @@ static void connect_to(struct fixture *f, const char *host)
 {
     struct err err = { 0 };
 
-    f->client->stream = stream_connect(f->client->loop, host,
-                                       stream_listener_port(f->listener), &pair_events, f->client,
-                                       &err);
+    f->client->stream = stream_connect(f->client->loop, host, stream_listener_port(f->listener),
+                                       &pair_events, f->client, &err);
     if (f->client->stream == NULL)
         fail_msg("%s", err.text);
 }
 
 static void say_hello(struct fixture *f)
 {
-    stream_write(f->client->stream, "hello", 5);  /* before it is connected: leaves as soon as it is */
+    stream_write(f->client->stream, "hello",
+                 5); /* before it is connected: leaves as soon as it is */
     pair_turns(f->client, 5);
     assert_string_equal(str_c(&f->client->trail), "C");
     assert_string_equal(str_c(&f->server.got), "hello");
@@ -105,11 +105,13 @@ static void say_hello(struct fixture *f)
 
 static void addresses_and_names_are_connected_to(void **state)
 {
-    static const struct { const char *listen, *connect, *peer; } rows[] = {
-        { "127.0.0.1", "127.0.0.1", "127.0.0.1" },
-        { "127.0.0.1", "localhost", "127.0.0.1" },  /* ::1 may come first, and refuses */
-        { "::", "127.0.0.1", "127.0.0.1" },         /* not as ::ffff:127.0.0.1 */
-        { "localhost", "localhost", NULL },
+    static const struct {
+        const char *listen, *connect, *peer;
+    } rows[] = {
+        {"127.0.0.1",  "127.0.0.1", "127.0.0.1"},
+        { "127.0.0.1", "localhost", "127.0.0.1"}, /* ::1 may come first, and refuses */
+        { "::",        "127.0.0.1", "127.0.0.1"}, /* not as ::ffff:127.0.0.1 */
+        { "localhost", "localhost", NULL       },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -168,7 +170,7 @@ static void a_stale_socket_file_is_replaced_one_in_use_is_not(void **state)
     strcpy(un.sun_path, address + 5);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-    close(fd);  /* what a daemon that was killed leaves */
+    close(fd); /* what a daemon that was killed leaves */
     listen_at(f, address);
     assert_null(stream_listen(f->client->loop, address, 0, 0600, on_accepted, f, &err));
     assert_int_equal(err.kind, ERR_PERMANENT);
@@ -177,10 +179,13 @@ static void a_stale_socket_file_is_replaced_one_in_use_is_not(void **state)
 
 static void what_cannot_be_listened_on_is_said(void **state)
 {
-    static const struct { const char *address; const char *text; } rows[] = {
-        { "192.0.2.1", "listen on 192.0.2.1 port 0: " },
-        { "no such name", "listen on no such name port 0: " },
-        { "unix:/nonexistent/folder/socket", "listen on unix:/nonexistent/folder/socket: " },
+    static const struct {
+        const char *address;
+        const char *text;
+    } rows[] = {
+        {"192.0.2.1",                        "listen on 192.0.2.1 port 0: "               },
+        { "no such name",                    "listen on no such name port 0: "            },
+        { "unix:/nonexistent/folder/socket", "listen on unix:/nonexistent/folder/socket: "},
     };
     struct fixture *f = *state;
     struct err err;
@@ -225,8 +230,8 @@ static void what_refuses_is_closed_with_a_reason(void **state)
     assert_null(stream_connect(f->client->loop, "name.invalid", 1, &pair_events, f->client, &err));
     assert_int_equal(err.kind, ERR_TEMPORARY);
     assert_true(str_starts(err.text, "no address for name.invalid: "));
-    assert_null(stream_connect(f->client->loop, "unix:/nonexistent/s", 1, &pair_events, f->client,
-                               &err));
+    assert_null(
+        stream_connect(f->client->loop, "unix:/nonexistent/s", 1, &pair_events, f->client, &err));
     assert_true(str_starts(err.text, "connect to unix:/nonexistent/s: "));
 }
 
@@ -319,7 +324,7 @@ static void out_of_descriptors_a_listener_rests(void **state)
     while (n < (int)N_ELEMENTS(taken) && (taken[n] = dup(0)) >= 0)
         n++;
     pair_turns(f->client, 5);
-    assert_int_equal(c->starved, 1);  /* once, not five times */
+    assert_int_equal(c->starved, 1); /* once, not five times */
     f->client->clock.fake_ms += 99;
     pair_turns(f->client, 2);
     assert_int_equal(c->starved, 1);
@@ -332,7 +337,7 @@ static void out_of_descriptors_a_listener_rests(void **state)
     f->client->clock.fake_ms += 100;
     pair_turns(f->client, 3);
     assert_int_equal(c->starved, 2);
-    assert_in_range(f->n_accepted, 1, 3);  /* valgrind loses the two that met the limit */
+    assert_in_range(f->n_accepted, 1, 3); /* valgrind loses the two that met the limit */
     for (int i = 0; i < 3; i++)
         close(fd[i]);
 }

@@ -17,7 +17,7 @@
 #include "lib/test.h"
 #include "loop/loop_private.h"
 
-static struct str trail = STR_INIT;  /* what has run, a letter each */
+static struct str trail = STR_INIT; /* what has run, a letter each */
 
 static void say(void *ctx)
 {
@@ -96,7 +96,7 @@ static void a_deferred_call_runs_once_in_the_next_turn(void **state)
     defer_loop = f->loop;
     loop_defer(f->loop, say_and_defer, text("first "));
     loop_defer(f->loop, say, text("second "));
-    loop_turn(f->loop, true);  /* a turn with deferred calls does not wait */
+    loop_turn(f->loop, true); /* a turn with deferred calls does not wait */
     assert_trail("first second ");
     loop_turn(f->loop, true);
     assert_trail("later ");
@@ -121,7 +121,7 @@ static void a_forgotten_call_does_not_run(void **state)
     loop_defer(f->loop, say, a);
     loop_turn(f->loop, false);
     assert_trail("a");
-    loop_defer(f->loop, say, a);  /* left to loop_destroy() */
+    loop_defer(f->loop, say, a); /* left to loop_destroy() */
 }
 
 static void slow_job(void *ctx)
@@ -145,7 +145,7 @@ static void deferred_calls_have_half_a_turn_and_then_others_run(void **state)
 
         loop_turn(f->loop, false);
         n = strspn(str_c(&trail), "j");
-        assert_in_range(n, 1, 2);  /* 2.5 ms are over within the second of 2 ms */
+        assert_in_range(n, 1, 2); /* 2.5 ms are over within the second of 2 ms */
         assert_string_equal(str_c(&trail) + n, "w");
         str_clear(&trail);
         jobs += (int)n;
@@ -195,7 +195,7 @@ static void the_turn_that_stops_the_loop_ends_in_full(void **state)
     loop_defer(f->loop, stop, text("stop "));
     loop_run(f->loop);
     assert_trail("stop hook ");
-    loop_defer(f->loop, stop, text("again "));  /* and it may be run again */
+    loop_defer(f->loop, stop, text("again ")); /* and it may be run again */
     loop_run(f->loop);
     assert_trail("again hook ");
 }
@@ -226,7 +226,7 @@ static void what_a_turn_has_no_time_for_runs_in_the_next(void **state)
     for (int turns = 1, before = 0; before < 8; turns++, before = flood_calls) {
         assert_in_range(turns, 1, 8);
         loop_turn(f->loop, true);
-        assert_in_range(flood_calls - before, 1, 3);  /* LOOP_TURN_MS, of 2 ms each */
+        assert_in_range(flood_calls - before, 1, 3); /* LOOP_TURN_MS, of 2 ms each */
     }
     for (int i = 0; i < 8; i++) {
         loop_unwatch(&w[i]);
@@ -274,7 +274,7 @@ static void a_signal_becomes_a_call_in_a_turn(void **state)
     assert_trail("one hook ");
     assert_int_equal(loop_on_signal(f->loop, SIGUSR1, say, text("other "), &err), 0);
     raise(SIGUSR1);
-    raise(SIGUSR1);  /* as the system does, two may come as one */
+    raise(SIGUSR1); /* as the system does, two may come as one */
     loop_turn(f->loop, true);
     assert_true(str_starts(str_c(&trail), "other "));
     str_clear(&trail);
@@ -328,18 +328,22 @@ static void a_regular_file_cannot_be_watched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_deferred_call_runs_once_in_the_next_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deferred_call_runs_once_in_the_next_turn, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_forgotten_call_does_not_run, setup, teardown),
         cmocka_unit_test_setup_teardown(deferred_calls_have_half_a_turn_and_then_others_run, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_turn_runs_what_is_ready_and_then_the_hook, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_runs_what_is_ready_and_then_the_hook, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_turn_that_stops_the_loop_ends_in_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_turn_has_no_time_for_runs_in_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_turn_has_no_time_for_runs_in_the_next, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_flood_does_not_starve_a_timer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_signal_becomes_a_call_in_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(a_write_to_a_closed_pipe_does_not_end_the_process, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_descriptor_may_be_unwatched_in_its_own_call, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_descriptor_may_be_unwatched_in_its_own_call, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_regular_file_cannot_be_watched, setup, teardown),
     };
 

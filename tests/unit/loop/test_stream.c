@@ -93,7 +93,7 @@ static void all_that_a_turn_writes_leaves_in_it(void **state)
         stream_write(p->stream, "0123456789", 10);
     assert_int_equal(stream_held(p->stream), 10000);
     assert_int_equal(stream_pending(p->stream), 10000);
-    loop_turn(p->loop, true);  /* which does not wait: something is to leave */
+    loop_turn(p->loop, true); /* which does not wait: something is to leave */
     assert_int_equal(stream_pending(p->stream), 0);
     assert_int_equal(strlen(pair_hear(p)), 10000);
 }
@@ -123,7 +123,7 @@ static void output_that_the_kernel_does_not_take_is_pending_until_drained(void *
     pair_turns(p, 1);
     assert_int_equal(heard, 4 << 20);
     assert_int_equal(stream_pending(p->stream), 0);
-    assert_string_equal(str_c(&p->trail), "R");  /* once */
+    assert_string_equal(str_c(&p->trail), "R"); /* once */
     assert_int_equal(stream_bytes_out(p->stream), 4 << 20);
     free(big);
 }
@@ -142,7 +142,7 @@ static void a_large_answer_that_leaves_at_once_drains_too(void **state)
     assert_string_equal(str_c(&p->trail), "R");
     stream_write(p->stream, big, STREAM_LOW);
     pair_turns(p, 2);
-    assert_string_equal(str_c(&p->trail), "R");  /* it was never above the mark */
+    assert_string_equal(str_c(&p->trail), "R"); /* it was never above the mark */
 }
 
 static void a_peer_that_is_gone_is_told_in_a_turn_not_in_the_flush(void **state)
@@ -242,7 +242,7 @@ static void held_input_brings_no_events_until_released(void **state)
     pair_turns(p, 3);
     assert_string_equal(str_c(&p->trail), "");
     stream_hold_input(p->stream, false);
-    assert_string_equal(str_c(&p->trail), "");  /* not in the call itself */
+    assert_string_equal(str_c(&p->trail), ""); /* not in the call itself */
     pair_turns(p, 1);
     assert_string_equal(str_c(&p->got), "hold");
     pair_turns(p, 2);
@@ -284,7 +284,7 @@ static void a_reset_is_a_failure_with_a_reason(void **state)
 
     stream_write(p->stream, "unread", 6);
     pair_turns(p, 1);
-    close(p->peer);  /* with unread input: the kernel tells of it as a reset */
+    close(p->peer); /* with unread input: the kernel tells of it as a reset */
     p->peer = -1;
     pair_turns(p, 3);
     assert_string_equal(str_c(&p->trail), "X");
@@ -390,7 +390,7 @@ static void idle_time_starts_anew_with_each_input(void **state)
     p->clock.fake_ms += 1;
     pair_turns(p, 1);
     assert_string_equal(str_c(&p->trail), "DI");
-    p->clock.fake_ms += 1000;  /* and comes again if the owner lets it */
+    p->clock.fake_ms += 1000; /* and comes again if the owner lets it */
     pair_turns(p, 1);
     assert_string_equal(str_c(&p->trail), "DII");
     stream_set_idle(p->stream, 500);
@@ -441,7 +441,7 @@ static void a_stream_may_be_closed_in_its_data_event(void **state)
     pair_say(p, "BAD\n");
     pair_say(p, "WORSE\n");
     pair_turns(p, 3);
-    assert_string_equal(str_c(&p->trail), "D");  /* no event after it */
+    assert_string_equal(str_c(&p->trail), "D"); /* no event after it */
     assert_string_equal(pair_hear(p), "750 closing\n<end>");
 }
 
@@ -468,7 +468,7 @@ static void a_closing_stream_hears_the_peer_out(void **state)
     stream_write(p->stream, "205 bye\n", 8);
     stream_close(&p->stream, true);
     pair_turns(p, 1);
-    pair_say(p, "more that nobody reads");  /* would be a reset on a closed socket */
+    pair_say(p, "more that nobody reads"); /* would be a reset on a closed socket */
     pair_turns(p, 2);
     assert_string_equal(pair_hear(p), "205 bye\n<end>");
     shutdown(p->peer, SHUT_WR);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS on streams (docs/immp.md, "Connections and states"): both ends in one loop, or one of them raw. */
+/* TLS on streams (docs/immp.md, "Connections and states"): both ends in one loop, or one of them
+ * raw. */
 #include "config.h"
 
 #include "loop/stream.h"
@@ -103,13 +104,14 @@ static void a_version_that_is_not_the_other_s_fails_with_words(void **state)
     l->server->closes = l->client.closes = false;
     assert_int_equal(stream_start_tls(l->server->stream, server_tls(CONTEXT_TLS3), true), 0);
     assert_int_equal(stream_start_tls(l->client.stream,
-                                      context_session(client_context, CONTEXT_TLS2, NULL), false), 0);
+                                      context_session(client_context, CONTEXT_TLS2, NULL), false),
+                     0);
     pair_turns(l->server, 10);
     assert_string_equal(str_c(&l->server->trail), "X");
     assert_string_equal(str_c(&l->client.trail), "X");
     assert_int_equal(l->server->why.kind, ERR_PROTOCOL);
     assert_string_equal(l->server->why.text, "TLS handshake failed: unsupported protocol");
-    assert_non_null(strstr(l->client.why.text, "alert"));  /* so ours has reached it */
+    assert_non_null(strstr(l->client.why.text, "alert")); /* so ours has reached it */
     link_destroy(l);
 }
 
@@ -120,8 +122,9 @@ static void data_that_comes_with_the_handshake_s_end_comes_after_secured(void **
     (void)state;
     assert_int_equal(stream_start_tls(l->server->stream, server_tls(CONTEXT_TLS3), true), 0);
     assert_int_equal(stream_start_tls(l->client.stream,
-                                      context_session(client_context, CONTEXT_TLS3, NULL), false), 0);
-    stream_write(l->client.stream, "early bird", 10);  /* leaves with the client's Finished */
+                                      context_session(client_context, CONTEXT_TLS3, NULL), false),
+                     0);
+    stream_write(l->client.stream, "early bird", 10); /* leaves with the client's Finished */
     pair_turns(l->server, 10);
     assert_string_equal(str_c(&l->server->trail), "SD");
     assert_string_equal(str_c(&l->server->got), "early bird");
@@ -137,7 +140,7 @@ static void what_was_written_before_leaves_in_clear_and_first(void **state)
     stream_write(p->stream, "204 Upgrading to TLS3.\n", 23);
     assert_int_equal(stream_start_tls(p->stream, server_tls(CONTEXT_TLS3), true), 0);
     assert_null(stream_tls(p->stream));
-    stream_write(p->stream, "210 sealed", 10);  /* belongs into TLS */
+    stream_write(p->stream, "210 sealed", 10); /* belongs into TLS */
     pair_turns(p, 2);
     assert_int_equal(read(p->peer, heard, sizeof(heard)), 23);
     assert_memory_equal(heard, "204 Upgrading to TLS3.\n", 23);
@@ -173,7 +176,7 @@ static void clear_input_before_the_answer_has_left_stops_tls(void **state)
     (void)state;
     stream_write(p->stream, "204 go\n", 7);
     assert_int_equal(stream_start_tls(p->stream, server_tls(CONTEXT_TLS3), true), 0);
-    pair_say(p, "AUTH SECRET");  /* sent by one who cannot have read the 204 */
+    pair_say(p, "AUTH SECRET"); /* sent by one who cannot have read the 204 */
     pair_turns(p, 3);
     assert_null(stream_tls(p->stream));
     assert_string_equal(str_c(&p->trail), "D");
@@ -188,7 +191,8 @@ static void clear_input_before_the_answer_has_left_stops_tls(void **state)
 static void clear_input_after_it_is_no_data(void **state)
 {
     static const char *const rows[] = {
-        "AUTH SECRET alice\nMBOX CHECK /inbox\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "AUTH SECRET alice\nMBOX CHECK /inbox\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "\x16\x03\x01\x00\x05hello",
     };
 
@@ -209,7 +213,7 @@ static void clear_input_after_it_is_no_data(void **state)
         if (i < 2)
             assert_string_equal(pair_hear(p) + 0, "<end>");
         else
-            assert_int_equal(pair_hear(p)[0], 0x15);  /* an alert */
+            assert_int_equal(pair_hear(p)[0], 0x15); /* an alert */
         pair_destroy(&p);
     }
 }
@@ -337,7 +341,7 @@ static void a_flood_fills_the_buffer_and_no_more(void **state)
         (void)stream_peek(l->server->stream, &n);
         assert_true(n <= STREAM_IN_MAX);
     }
-    assert_true(n > STREAM_IN_MAX - 40000);  /* room is kept for a record that is not whole */
+    assert_true(n > STREAM_IN_MAX - 40000); /* room is kept for a record that is not whole */
     taken = n;
     stream_take(l->server->stream, n);
     l->server->takes = true;
@@ -384,7 +388,7 @@ static void a_client_that_said_goodbye_still_gets_its_answer(void **state)
 
 struct blocking_client {
     int fd;
-    long end;      /* context_read()'s last answer: 0 is a clean end */
+    long end; /* context_read()'s last answer: 0 is a clean end */
     char got[64];
 };
 
@@ -417,7 +421,7 @@ static void closed_in_order_the_peer_reads_all_and_a_clean_end(void **state)
         stream_set_tls_hooks(p->loop, &hooks);
         c.fd = sv[1];
         assert_int_equal(stream_start_tls(p->stream, server_tls(CONTEXT_TLS3), true), 0);
-        pair_turns(p, 1);  /* a client that speaks before would be refused */
+        pair_turns(p, 1); /* a client that speaks before would be refused */
         assert_int_equal(pthread_create(&thread, NULL, blocking_client, &c), 0);
         while (p->trail.len == 0)
             loop_turn(p->loop, true);
@@ -463,7 +467,8 @@ static void a_stream_may_be_closed_at_each_step_of_the_handshake(void **state)
             struct ssl_st *ssl = context_session(client_context, CONTEXT_TLS3, NULL);
 
             stream_write(l->server->stream, "204", 3);
-            assert_int_equal(stream_start_tls(l->server->stream, server_tls(CONTEXT_TLS3), true), 0);
+            assert_int_equal(stream_start_tls(l->server->stream, server_tls(CONTEXT_TLS3), true),
+                             0);
             pair_turns(l->server, 2);
             assert_int_equal(stream_start_tls(l->client.stream, ssl, false), 0);
             pair_turns(l->server, step);

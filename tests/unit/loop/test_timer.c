@@ -129,7 +129,7 @@ static void a_timer_that_sets_itself_does_not_hold_the_turn(void **state)
     again = loop_timer_create(f->loop, set_again, text("x"));
     loop_timer_set(again, 0);
     for (int i = 0; i < 3; i++)
-        loop_turn(f->loop, true);  /* one that is due does not let it wait */
+        loop_turn(f->loop, true); /* one that is due does not let it wait */
     assert_trail("xxx");
     loop_timer_destroy(&again);
 }

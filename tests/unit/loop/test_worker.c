@@ -15,7 +15,7 @@
 #include "lib/test.h"
 
 struct job {
-    struct work work;  /* first */
+    struct work work; /* first */
     int in, out;
     sem_t *started, *go;
 };
@@ -23,7 +23,7 @@ struct job {
 struct fixture {
     struct loop *loop;
     struct worker *pool;
-    struct loop_timer *patience;  /* a test that hangs fails instead */
+    struct loop_timer *patience; /* a test that hangs fails instead */
 };
 
 static pthread_t loop_thread;
@@ -182,24 +182,24 @@ static void cancelled_work_is_dropped_before_while_and_after_it_runs(void **stat
     running = worker_submit(f->pool, &j->work);
     queued = worker_submit(f->pool, &job_new(1, run_square)->work);
     sem_wait(&started);
-    worker_cancel(f->pool, queued);   /* before: the only thread is busy */
-    worker_cancel(f->pool, running);  /* while */
+    worker_cancel(f->pool, queued);  /* before: the only thread is busy */
+    worker_cancel(f->pool, running); /* while */
     worker_cancel(f->pool, running);
-    assert_int_equal(n_dropped, 0);   /* never in the call itself */
+    assert_int_equal(n_dropped, 0); /* never in the call itself */
     sem_post(&go);
     turn_until_empty(f);
     assert_int_equal(n_dropped, 2);
     assert_int_equal(n_done, 0);
 
     queued = worker_submit(f->pool, &job_new(2, run_square)->work);
-    usleep(20000);                    /* after: it has finished, and the loop has not looked */
+    usleep(20000); /* after: it has finished, and the loop has not looked */
     worker_cancel(f->pool, queued);
     turn_until_empty(f);
     assert_int_equal(n_dropped, 3);
 
     queued = worker_submit(f->pool, &job_new(3, run_square)->work);
     turn_until_empty(f);
-    worker_cancel(f->pool, queued);   /* and long after: nothing */
+    worker_cancel(f->pool, queued); /* and long after: nothing */
     worker_cancel(f->pool, 0);
     worker_cancel(f->pool, 999999);
     assert_int_equal(n_done, 1);

@@ -90,7 +90,10 @@ static void on_closed(void *ctx, const struct err *why)
 }
 
 static const struct stream_events events = {
-    .connected = on_connected, .secured = on_secured, .data = on_data, .closed = on_closed,
+    .connected = on_connected,
+    .secured = on_secured,
+    .data = on_data,
+    .closed = on_closed,
 };
 
 struct caller *caller_open(struct desk *d)
@@ -155,8 +158,8 @@ void caller_secure(struct caller *c, enum context_version version)
     caller_greeted(c);
     caller_expect(c, is_tls2 ? "UPGRADE TLS2\n" : "UPGRADE TLS3\n",
                   is_tls2 ? "204 Upgrading to TLS2.\n" : "204 Upgrading to TLS3.\n");
-    assert_int_equal(stream_start_tls(c->stream, context_session(c->desk->client, version, NULL),
-                                      false), 0);
+    assert_int_equal(
+        stream_start_tls(c->stream, context_session(c->desk->client, version, NULL), false), 0);
     for (int i = 0; i < 50 && !c->is_secured && !c->is_closed; i++)
         desk_turns(c->desk, 1);
     desk_turns(c->desk, 2);
@@ -178,7 +181,7 @@ static void take_value(const char *line, const char *name, char *out, size_t siz
 
 void caller_login(struct caller *c, const char *address, bool use_exporter)
 {
-    const struct password_cost cheap = { .n = 2, .r = 1, .p = 1 };  /* the hall's */
+    const struct password_cost cheap = { .n = 2, .r = 1, .p = 1 }; /* the hall's */
     uint8_t salt[PASSWORD_SALT_BYTES], exporter[PASSWORD_EXPORTER_BYTES];
     char h[PASSWORD_H_SIZE], k[65], n1[40], n2[24];
     struct str line = STR_INIT, reply = STR_INIT;

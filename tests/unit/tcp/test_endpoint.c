@@ -33,8 +33,9 @@ static int teardown(void **state)
 }
 
 #define DELIVER "DELIVER TO bob@a.com SUBJECT \"Hi\"\nDATA t.txt LENGTH 5\nHello"
-#define DELIVER_SAYS "270 Ok, ready to deliver. Give me your DATA.\n" \
-                     "271 t.txt Saving part\n272 t.txt Part saved\n"
+#define DELIVER_SAYS                                                                               \
+    "270 Ok, ready to deliver. Give me your DATA.\n"                                               \
+    "271 t.txt Saving part\n272 t.txt Part saved\n"
 
 /* ---- the main dialog ---- */
 
@@ -46,8 +47,7 @@ static void both_versions_and_both_keys_lead_to_the_mailbox(void **state)
         struct caller *c = caller_open(d);
 
         caller_secure(c, i < 2 ? CONTEXT_TLS2 : CONTEXT_TLS3);
-        caller_expect(c, "MBOX CHECK /inbox\n",
-                      "403 MBOX CHECK cannot be said before AUTH\n");
+        caller_expect(c, "MBOX CHECK /inbox\n", "403 MBOX CHECK cannot be said before AUTH\n");
         caller_login(c, "alice@a.com", i % 2 == 1);
         caller_write(c, DELIVER "DONE\n");
         assert_true(str_starts(str_c(&c->got), DELIVER_SAYS "201 bob@a.com id="));
@@ -73,7 +73,7 @@ static void clear_bytes_behind_upgrade_are_750_and_never_run(void **state)
         "UPGRADE TLS3\n\n",
         "UPGRADE TLS3; NOOP\n",
         "UPGRADE TLS2\r\n\r\n",
-        "UPGRADE TLS3\n\x16\x03\x01\x02",  /* a handshake that did not wait for the 204 */
+        "UPGRADE TLS3\n\x16\x03\x01\x02", /* a handshake that did not wait for the 204 */
     };
     struct desk *d = *state;
 
@@ -100,7 +100,7 @@ static void clear_bytes_that_overtake_the_204_are_750_too(void **state)
 
     caller_greeted(c);
     stream_write(c->stream, "UPGRADE TLS3\n", 13);
-    desk_turns(d, 1);  /* sent in this turn's end; read in the next */
+    desk_turns(d, 1); /* sent in this turn's end; read in the next */
     stream_write(c->stream, "NOOP\n", 5);
     desk_turns(d, 6);
     assert_true(str_starts(str_c(&c->got), "204 Upgrading to TLS3.\n750 ") ||
@@ -183,8 +183,13 @@ static void renegotiation_is_refused(void **state)
 
 static void silence_is_answered_by_704_in_each_state(void **state)
 {
-    static const struct { int step; int64_t limit_ms; } rows[] = {
-        { 0, 30000 }, { 1, 60000 }, { 2, 30 * 60 * 1000 },
+    static const struct {
+        int step;
+        int64_t limit_ms;
+    } rows[] = {
+        {0,  30000         },
+        { 1, 60000         },
+        { 2, 30 * 60 * 1000},
     };
     struct desk *d = *state;
 
@@ -198,7 +203,7 @@ static void silence_is_answered_by_704_in_each_state(void **state)
         str_truncate(&c->got, 0);
         desk_pass(d, rows[i].limit_ms - 1);
         assert_string_equal(str_c(&c->got), "");
-        caller_write(c, "NOOP\n");  /* begins it anew */
+        caller_write(c, "NOOP\n"); /* begins it anew */
         desk_pass(d, rows[i].limit_ms - 1);
         assert_int_equal(endpoint_connections(d->endpoint), 1);
         assert_string_equal(str_c(&c->got), "200 Done.\n");
@@ -243,7 +248,7 @@ static void a_handshake_has_thirty_seconds_however_it_dribbles(void **state)
     caller_expect(c, "UPGRADE TLS3\n", "204 Upgrading to TLS3.\n");
     stream_write(c->stream, "\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", 11);
     while (!c->is_closed && seconds < 100) {
-        stream_write(c->stream, "\n", 1);  /* not even with line feeds in it */
+        stream_write(c->stream, "\n", 1); /* not even with line feeds in it */
         desk_pass(d, 1000);
         seconds++;
     }
@@ -415,7 +420,7 @@ static void a_reader_who_takes_his_answer_slowly_is_not_idle(void **state)
     desk_turns(d, 200);
     for (int i = 0; i < 4; i++) {
         desk_pass(d, 30 * 60 * 1000);
-        read_some(c, 6u << 20);  /* so much that the kernel's buffers between us move */
+        read_some(c, 6u << 20); /* so much that the kernel's buffers between us move */
         assert_int_equal(endpoint_connections(d->endpoint), 1);
     }
     /* And then no more; the kernel may still have moved something meanwhile. */
@@ -468,7 +473,7 @@ static void a_backlog_is_taken_in_slices_over_several_turns(void **state)
     desk_turns(d, 2);
     stream_write(other->stream, "NOOP\n", 5);
     desk_turns(d, 4);
-    assert_string_equal(str_c(&other->got), "200 Done.\n");  /* he does not wait for the other */
+    assert_string_equal(str_c(&other->got), "200 Done.\n"); /* he does not wait for the other */
     assert_true(c->got.len < 40000 * 10);
     for (; turns < 500 && c->got.len < 40000 * 10; turns++)
         desk_turns(d, 1);
@@ -498,7 +503,7 @@ static void a_failing_store_never_lets_a_false_answer_leave(void **state)
             stream_write(c->stream, DELIVER, strlen(DELIVER));
             stream_write(c->stream, endings[e], strlen(endings[e]));
             if (n % 2 == 0)
-                stream_close(&c->stream, true);  /* half of them do not even wait */
+                stream_close(&c->stream, true); /* half of them do not even wait */
             desk_turns(d, 10);
             failed = store_failing_has_failed(d->hall->mail.store);
             store_failing_nth(d->hall->mail.store, 0);
@@ -508,7 +513,7 @@ static void a_failing_store_never_lets_a_false_answer_leave(void **state)
             before = hall_total(d->hall, "bob@a.com", "INBOX");
             if (n % 2 == 1 && e != 1) {
                 str_truncate(&c->got, 0);
-                caller_expect(c, "NOOP\n", "200 Done.\n");  /* and the connection lives on */
+                caller_expect(c, "NOOP\n", "200 Done.\n"); /* and the connection lives on */
             }
             caller_close(&c);
             desk_turns(d, 4);
@@ -551,7 +556,7 @@ static void all_are_told_that_the_daemon_stops(void **state)
     assert_true(str_starts(str_c(&plain->got), "701 "));
     assert_true(str_starts(str_c(&guest->got), "701 "));
     assert_true(str_starts(str_c(&local->got), "701 "));
-    assert_string_equal(str_c(&hand->got), "");  /* it would not understand */
+    assert_string_equal(str_c(&hand->got), ""); /* it would not understand */
     assert_true(hand->is_closed);
     assert_int_equal(endpoint_connections(d->endpoint), 0);
     assert_int_equal(endpoint_port(d->endpoint), 0);
@@ -603,7 +608,7 @@ static void a_new_context_serves_those_who_upgrade_from_then_on(void **state)
     caller_secure(c, CONTEXT_TLS3);
     assert_int_equal(context_peer_fingerprint(stream_tls(c->stream), fingerprint, NULL), 0);
     assert_string_equal(fingerprint, context_fingerprint(other));
-    caller_secure(old, CONTEXT_TLS3);  /* he was connected before, and upgrades with the new one */
+    caller_secure(old, CONTEXT_TLS3); /* he was connected before, and upgrades with the new one */
     assert_int_equal(context_peer_fingerprint(stream_tls(old->stream), fingerprint, NULL), 0);
     assert_string_equal(fingerprint, context_fingerprint(other));
     caller_close(&c);
@@ -628,8 +633,8 @@ static void a_port_in_use_is_said(void **state)
     struct desk *d = *state;
     struct err err;
 
-    assert_int_equal(
-        endpoint_listen(d->endpoint, "127.0.0.1", endpoint_port(d->endpoint), &err), -1);
+    assert_int_equal(endpoint_listen(d->endpoint, "127.0.0.1", endpoint_port(d->endpoint), &err),
+                     -1);
     assert_true(str_starts(err.text, "the IMMP endpoint: listen on 127.0.0.1 port "));
     assert_non_null(strstr(err.text, "in use"));
 }
