@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/uuid.h"
+#include "seal/digest.h"
 #include "wire/json.h"
 
 #include "client/exits.h"
@@ -261,6 +262,39 @@ static void add_field(struct str *out, const char *name, const struct json *valu
     str_addc(out, '\n');
 }
 
+static void add_foreign(struct str *out, const char *s)
+{
+    text_add_line(out, s != NULL ? s : "", s != NULL ? strlen(s) : 0);
+}
+
+/* Text is shown, also where a control character in it made the server send base64; the rest is named. */
+static void add_part(struct str *out, const struct json *part)
+{
+    const char *encoding = json_get_str(part, "encoding"), *data = json_get_str(part, "data");
+    const char *type = json_get_str(part, "type");
+    struct str text = STR_INIT;
+    int64_t length = 0;
+
+    if (encoding != NULL && data != NULL && type != NULL && str_starts(type, "text/")) {
+        if (strcmp(encoding, "base64") != 0)
+            str_add(&text, data);
+        else if (base64_decode(data, strlen(data), &text) < 0)
+            str_truncate(&text, 0);
+        str_addc(out, '\n');
+        text_add_body(out, str_c(&text), text.len);
+        str_clear(&text);
+        return;
+    }
+    (void)json_get_int(part, "length", &length);
+    str_add(out, "\n[part ");
+    add_foreign(out, json_get_str(part, "id"));
+    str_addc(out, ' ');
+    add_foreign(out, type);
+    str_addc(out, ' ');
+    text_add_size(out, (uint64_t)length);
+    str_add(out, ": read --part NAME writes it to standard output]\n");
+}
+
 static void print_message(const struct json *message)
 {
     const struct json *envelope = json_get(message, "envelope"), *parts = json_get(message, "parts");
@@ -275,25 +309,7 @@ static void print_message(const struct json *message)
     add_field(&out, "Subject:", json_get(envelope, "subject"));
     text_add_colour(&out, &look, COLOUR_NONE);
     for (size_t i = 0; i < json_size(parts); i++) {
-        const struct json *part = json_at(parts, i);
-        const char *encoding = json_get_str(part, "encoding"), *data = json_get_str(part, "data");
-        int64_t length = 0;
-
-        if (encoding != NULL && strcmp(encoding, "utf-8") == 0 && data != NULL) {
-            str_addc(&out, '\n');
-            text_add_body(&out, data, strlen(data));
-            continue;
-        }
-        (void)json_get_int(part, "length", &length);
-        str_add(&out, "\n[part ");
-        add_field(&out, "", json_get(part, "id"));
-        str_truncate(&out, out.len - 1);
-        str_addc(&out, ' ');
-        add_field(&out, "", json_get(part, "type"));
-        str_truncate(&out, out.len - 1);
-        str_addc(&out, ' ');
-        text_add_size(&out, (uint64_t)length);
-        str_add(&out, ": read --part NAME writes it to standard output]\n");
+        add_part(&out, json_at(parts, i));
     }
     fputs(str_c(&out), stdout);
     if (out.len > 0 && out.s[out.len - 1] != '\n')
