@@ -36,3 +36,8 @@ int entry_each(struct store *st, const struct entry_query *q,
 {
     return st->ops->entry_each(st, q, fn, ctx, err);
 }
+
+int entry_index(struct store *st, int64_t folder, int64_t budget_ms, struct err *err)
+{
+    return st->ops->entry_index(st, folder, budget_ms, err);
+}

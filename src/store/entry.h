@@ -33,7 +33,10 @@ int entry_get(struct store *st, int64_t folder, const char *uuid, struct entry *
 /* Set and clear flags; counters follow. 1 changed, 0 no such entry or no change. */
 int entry_flag(struct store *st, int64_t folder, const char *uuid, unsigned set, unsigned clear,
                struct err *err);
-/* 1, or 0 no such entry. The content goes with its last reference. */
+/*
+ * 1, or 0 no such entry. The content goes with its last reference: at once, or, if it is big or
+ * its words are in the index of texts, by store_tidy().
+ */
 int entry_del(struct store *st, int64_t folder, const char *uuid, struct err *err);
 
 struct entry_query {
@@ -44,9 +47,19 @@ struct entry_query {
     int64_t limit;                  /* 0: no limit */
 };
 
-/* Walk. header is the content's line, borrowed for the call. */
+/*
+ * Walk. header is the content's line, borrowed for the call. A selector with text finds whole
+ * words, all of which must stand in sender, subject or text parts of at most 256 KiB; what of the
+ * folder is not indexed yet is indexed first, which writes the store.
+ */
 int entry_each(struct store *st, const struct entry_query *q,
                int (*fn)(void *ctx, const struct entry *e, const char *header), void *ctx,
                struct err *err);
+
+/*
+ * Index texts of a folder for about budget_ms, so that a search in it need not do so in one go:
+ * 1 there is more to do, 0 all are indexed, -1. store_tidy() does the same for all folders.
+ */
+int entry_index(struct store *st, int64_t folder, int64_t budget_ms, struct err *err);
 
 #endif

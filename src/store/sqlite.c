@@ -81,6 +81,7 @@ static const struct store_ops ops = {
     .entry_flag = sqlite_entry_flag,
     .entry_del = sqlite_entry_del,
     .entry_each = sqlite_entry_each,
+    .entry_index = sqlite_search_index,
     .queue_put = sqlite_queue_put,
     .queue_get = sqlite_queue_get,
     .queue_claim = sqlite_queue_claim,

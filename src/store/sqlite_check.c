@@ -25,7 +25,8 @@ static const char *const promises[] = {
 
     "SELECT 'content ' || c.id || ' counts ' || c.refs || ' references, there are '"
     " || coalesce(r.n, 0) FROM contents c LEFT JOIN (SELECT content, count(*) AS n FROM"
-    " (SELECT content FROM entries UNION ALL SELECT content FROM queue) GROUP BY content) r"
+    " (SELECT content FROM entries UNION ALL SELECT content FROM queue UNION ALL"
+    " SELECT content FROM trash) GROUP BY content) r"
     " ON r.content = c.id WHERE c.refs <> coalesce(r.n, 0) LIMIT 1",
 
     "SELECT 'content ' || c.id || ' is referred to by nothing, and is no draft' FROM contents c"

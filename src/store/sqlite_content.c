@@ -4,8 +4,9 @@
  * the chunk's number in one integer, so chunks are only ever appended and found by one lookup.
  *
  * What nothing refers to stands in `drafts`, from content_begin() to the first reference: so what
- * a session or a crash left behind is found without a search. When a reference goes, the content
- * goes with the last one.
+ * a session or a crash left behind is found without a search. With its last reference a content
+ * goes; if it is big its chunks become such a draft, older than all, because freeing them takes
+ * longer than a turn should.
  */
 #include "config.h"
 
@@ -16,6 +17,8 @@
 
 #define NUMBER_BITS 20
 #define NUMBER_MAX  ((1u << NUMBER_BITS) - 1)
+#define WEAR_STEP   8              /* chunks freed in one step of a slice */
+#define SMALL_BYTES (256 * 1024)   /* freed at once */
 #define ID_MAX      ((INT64_C(1) << (63 - NUMBER_BITS)) - 1)
 
 static int64_t key_of(int64_t id, uint32_t chunk)
@@ -28,10 +31,21 @@ static bool is_id(int64_t id)
     return id > 0 && id <= ID_MAX;
 }
 
+static int put_draft(struct sqlite *db, int64_t id, int64_t created_ms, struct err *err)
+{
+    struct sqlite_query q;
+
+    if (sqlite_query(db, &q, STMT_CONTENT_BEGIN,
+                     "INSERT INTO drafts (content, created_ms) VALUES (?1, ?2)", err) < 0)
+        return -1;
+    sqlite_bind_int(&q, 1, id);
+    sqlite_bind_int(&q, 2, created_ms);
+    return sqlite_query_run(&q, err) < 0 ? -1 : 0;
+}
+
 int sqlite_content_begin(struct store *st, int64_t now_ms, int64_t *id_r, struct err *err)
 {
     struct sqlite *db = sqlite_of(st);
-    struct sqlite_query q;
     int64_t id;
 
     if (sqlite_txn_write(db, err) < 0)
@@ -39,12 +53,7 @@ int sqlite_content_begin(struct store *st, int64_t now_ms, int64_t *id_r, struct
     id = sqlite_txn_next_id(db);
     if (!is_id(id))
         return err_set(err, ERR_PERMANENT, STATUS_STORAGE, "%s: its ids are used up", db->path);
-    if (sqlite_query(db, &q, STMT_CONTENT_BEGIN,
-                     "INSERT INTO drafts (content, created_ms) VALUES (?1, ?2)", err) < 0)
-        return -1;
-    sqlite_bind_int(&q, 1, id);
-    sqlite_bind_int(&q, 2, now_ms);
-    if (sqlite_query_run(&q, err) < 0)
+    if (put_draft(db, id, now_ms, err) < 0)
         return -1;
     *id_r = id;
     return 1;
@@ -205,6 +214,13 @@ static int get_refs(struct sqlite *db, int64_t id, int64_t *refs_r, int64_t *siz
     return rc;
 }
 
+int sqlite_content_is_finished(struct sqlite *db, int64_t id, struct err *err)
+{
+    int64_t refs, size;
+
+    return get_refs(db, id, &refs, &size, err);
+}
+
 static int add_refs(struct sqlite *db, int64_t id, int n, struct err *err)
 {
     struct sqlite_query q;
@@ -231,14 +247,33 @@ static int del(struct sqlite *db, int64_t id, int64_t size, struct err *err)
 {
     struct sqlite_query q;
 
-    if (cut_chunks(db, id, 0, err) < 0 ||
-        sqlite_query(db, &q, STMT_CONTENT_DEL, "DELETE FROM contents WHERE id = ?1", err) < 0)
+    if (sqlite_query(db, &q, STMT_CONTENT_DEL, "DELETE FROM contents WHERE id = ?1", err) < 0)
         return -1;
     sqlite_bind_int(&q, 1, id);
     if (sqlite_query_run(&q, err) < 0)
         return -1;
     db->state.bytes -= size;
-    return 0;
+    if (size > SMALL_BYTES)
+        return put_draft(db, id, INT64_MIN, err);
+    return cut_chunks(db, id, 0, err) < 0 ? -1 : 0;
+}
+
+int sqlite_content_wear(struct sqlite *db, int64_t id, struct err *err)
+{
+    struct sqlite_query q;
+    int rc;
+
+    if (sqlite_query(db, &q, STMT_CHUNKS_DEL_SOME,
+                     "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id >= ?1 AND"
+                     " id < ?2 LIMIT ?3)", err) < 0)
+        return -1;
+    sqlite_bind_int(&q, 1, key_of(id, 0));
+    sqlite_bind_int(&q, 2, key_of(id + 1, 0));
+    sqlite_bind_int(&q, 3, WEAR_STEP);
+    rc = sqlite_query_run(&q, err);
+    if (rc < 0 || rc == WEAR_STEP)
+        return rc < 0 ? -1 : 1;
+    return del_draft(db, id, err) < 0 ? -1 : 0;
 }
 
 int sqlite_content_unref(struct sqlite *db, int64_t id, struct err *err)
@@ -268,7 +303,9 @@ int sqlite_content_drop(struct store *st, int64_t id, struct err *err)
         return rc < 0 ? -1 : 0;
     if (del_draft(db, id, err) < 0)
         return -1;
-    return rc > 0 ? del(db, id, size, err) : cut_chunks(db, id, 0, err) < 0 ? -1 : 0;
+    if (rc > 0)
+        return del(db, id, size, err);
+    return cut_chunks(db, id, 0, err) < 0 ? -1 : 0;
 }
 
 int sqlite_content_get(struct store *st, int64_t id, struct content *c_r, struct err *err)

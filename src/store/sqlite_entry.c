@@ -54,15 +54,28 @@ static int insert(struct sqlite *db, const struct entry *e, int64_t id, struct e
     return sqlite_query_run(&q, err);
 }
 
+/* There is an entry that is not in the index of texts. */
+static int make_stale(struct sqlite *db, int64_t folder, struct err *err)
+{
+    struct sqlite_query q;
+
+    if (sqlite_query(db, &q, STMT_FOLDER_STALE, "UPDATE folders SET is_stale = 1 WHERE id = ?1",
+                     err) < 0)
+        return -1;
+    sqlite_bind_int(&q, 1, folder);
+    return sqlite_query_run(&q, err) < 0 ? -1 : 0;
+}
+
 int sqlite_entry_put(struct store *st, struct entry *e, struct err *err)
 {
     struct sqlite *db = sqlite_of(st);
-    int64_t account = 0, id;
+    struct sqlite_folder_facts f = { 0 };
+    int64_t id;
     int rc;
 
     if (sqlite_txn_write(db, err) < 0)
         return -1;
-    rc = sqlite_folder_account(db, e->folder, &account, err);
+    rc = sqlite_folder_facts(db, e->folder, &f, err);
     if (rc == 0)
         return err_set(err, ERR_PERMANENT, STATUS_NOT_FOUND, "the folder is gone");
     if (rc < 0)
@@ -73,7 +86,8 @@ int sqlite_entry_put(struct store *st, struct entry *e, struct err *err)
         return rc;
     if (sqlite_content_ref(db, e->content, err) < 0 ||
         sqlite_folder_count(db, e->folder, is_unread(e->flags), 1, err) < 0 ||
-        sqlite_account_use(db, account, e->size, err) < 0)
+        sqlite_account_use(db, f.account, e->size, err) < 0 ||
+        (!f.is_stale && make_stale(db, e->folder, err) < 0))
         return -1;
     db->state.messages++;
     e->id = id;
@@ -127,7 +141,8 @@ int sqlite_entry_flag(struct store *st, int64_t folder, const char *uuid, unsign
     return rc;
 }
 
-static int del(struct sqlite *db, const struct entry *e, int64_t account, struct err *err)
+static int del(struct sqlite *db, const struct entry *e, const struct sqlite_folder_facts *f,
+               struct err *err)
 {
     struct sqlite_query q;
     int rc;
@@ -140,9 +155,12 @@ static int del(struct sqlite *db, const struct entry *e, int64_t account, struct
     rc = sqlite_query_run(&q, err);
     if (rc <= 0)
         return rc;
-    if (sqlite_content_unref(db, e->content, err) < 0 ||
-        sqlite_folder_count(db, e->folder, is_unread(e->flags) ? -1 : 0, -1, err) < 0 ||
-        sqlite_account_use(db, account, -e->size, err) < 0)
+    if (e->id <= f->indexed)
+        rc = sqlite_trash_put(db, e->id, e->folder, e->content, err);
+    else
+        rc = sqlite_content_unref(db, e->content, err);
+    if (rc < 0 || sqlite_folder_count(db, e->folder, is_unread(e->flags) ? -1 : 0, -1, err) < 0 ||
+        sqlite_account_use(db, f->account, -e->size, err) < 0)
         return -1;
     db->state.messages--;
     return 1;
@@ -151,16 +169,16 @@ static int del(struct sqlite *db, const struct entry *e, int64_t account, struct
 int sqlite_entry_del(struct store *st, int64_t folder, const char *uuid, struct err *err)
 {
     struct sqlite *db = sqlite_of(st);
+    struct sqlite_folder_facts f = { 0 };
     struct entry e = { 0 };
-    int64_t account = 0;
     int rc;
 
     if (sqlite_txn_write(db, err) < 0)
         return -1;
-    rc = sqlite_folder_account(db, folder, &account, err);
+    rc = sqlite_folder_facts(db, folder, &f, err);
     if (rc > 0)
         rc = sqlite_entry_get(st, folder, uuid, &e, err);
-    return rc > 0 ? del(db, &e, account, err) : rc;
+    return rc > 0 ? del(db, &e, &f, err) : rc;
 }
 
 /* Any entry of a folder: 1, 0 it is empty, -1. */
@@ -183,14 +201,14 @@ static int get_any(struct sqlite *db, int64_t folder, struct entry *e_r, struct 
 
 int sqlite_entry_del_all(struct sqlite *db, int64_t folder, struct err *err)
 {
+    struct sqlite_folder_facts f = { 0 };
     struct entry e = { 0 };
-    int64_t account = 0;
-    int rc = sqlite_folder_account(db, folder, &account, err);
+    int rc = sqlite_folder_facts(db, folder, &f, err);
 
     while (rc > 0) {
         rc = get_any(db, folder, &e, err);
         if (rc > 0)
-            rc = del(db, &e, account, err);
+            rc = del(db, &e, &f, err);
     }
     return rc;
 }
@@ -205,6 +223,12 @@ int sqlite_entry_del_all(struct sqlite *db, int64_t folder, struct err *err)
     "SELECT " COLUMNS ", c.header FROM entries e INDEXED BY entries_unread" \
     " CROSS JOIN contents c ON c.id = e.content WHERE e.folder = ?1 AND e.id " compare " ?2" \
     " AND e.flags & 1 = 0" FILTER " ORDER BY e.id " order " LIMIT ?8"
+/* An entry's text stands under its id, so what is found comes in the order of the walk. */
+#define SEARCH(compare, order) \
+    "SELECT " COLUMNS ", c.header FROM texts" \
+    " CROSS JOIN entries e ON e.folder = ?1 AND e.id = texts.rowid" \
+    " CROSS JOIN contents c ON c.id = e.content WHERE texts MATCH ?9" \
+    " AND texts.rowid " compare " ?2" FILTER " ORDER BY texts.rowid " order " LIMIT ?8"
 #define FILTER \
     " AND (e.flags & ?3) = ?4 AND e.received_ms >= ?5 AND e.received_ms < ?6" \
     " AND (?7 IS NULL OR instr(c.sender, ?7) > 0)"
@@ -212,7 +236,7 @@ int sqlite_entry_del_all(struct sqlite *db, int64_t folder, struct err *err)
 static const struct walk {
     enum sqlite_stmt number;
     const char *sql;
-} walks[2][2] = {  /* [only unread][newest first] */
+} walks[3][2] = {  /* [all, only unread, by text][newest first] */
     {
         { STMT_ENTRY_EACH,        PLAIN(">", "ASC")   },
         { STMT_ENTRY_EACH_DOWN,   PLAIN("<", "DESC")  },
@@ -220,6 +244,10 @@ static const struct walk {
     {
         { STMT_ENTRY_UNREAD,      UNREAD(">", "ASC")  },
         { STMT_ENTRY_UNREAD_DOWN, UNREAD("<", "DESC") },
+    },
+    {
+        { STMT_ENTRY_SEARCH,      SEARCH(">", "ASC")  },
+        { STMT_ENTRY_SEARCH_DOWN, SEARCH("<", "DESC") },
     },
 };
 
@@ -259,12 +287,26 @@ static int walk(struct sqlite_query *q, store_entry_fn *fn, void *ctx, struct er
     return rc < 0 ? -1 : seen;
 }
 
+static void bind_walk(struct sqlite_query *q, const struct entry_query *eq,
+                      const struct selector *s, int64_t mask, int64_t want)
+{
+    sqlite_bind_int(q, 1, eq->folder);
+    sqlite_bind_int(q, 2, eq->after == 0 && eq->newest_first ? INT64_MAX : eq->after);
+    sqlite_bind_int(q, 3, mask);
+    sqlite_bind_int(q, 4, want);
+    sqlite_bind_int(q, 5, s->since_ms);
+    sqlite_bind_int(q, 6, s->before_ms);
+    sqlite_bind_int(q, 8, eq->limit > 0 ? eq->limit : -1);
+}
+
 int sqlite_entry_each(struct store *st, const struct entry_query *eq, store_entry_fn *fn,
                       void *ctx, struct err *err)
 {
     static const struct selector all = { .since_ms = INT64_MIN, .before_ms = INT64_MAX };
     const struct selector *s = eq->select != NULL ? eq->select : &all;
-    const struct walk *w = &walks[(s->flags & SELECT_UNREAD) != 0][eq->newest_first];
+    size_t kind = s->text != NULL ? 2 : (s->flags & SELECT_UNREAD) != 0;
+    const struct walk *w = &walks[kind][eq->newest_first];
+    struct str words = STR_INIT;
     struct sqlite_query q;
     int64_t mask, want;
     char *from = NULL;
@@ -272,24 +314,23 @@ int sqlite_entry_each(struct store *st, const struct entry_query *eq, store_entr
 
     if (flags_of(s, &mask, &want) < 0)
         return 0;
-    if (s->text != NULL)
-        return err_set(err, ERR_PERMANENT, STATUS_PARAMETER, "there is no search by text yet");
     /* Senders are stored prepared, that is, folded. What cannot be folded is in none. */
     if (s->from != NULL && prep_fold(s->from, &from, NULL) < 0)
         return 0;
-    rc = sqlite_query(sqlite_of(st), &q, w->number, w->sql, err);
+    rc = s->text != NULL ? sqlite_search_index(st, eq->folder, INT64_MAX, err) : 0;
+    if (rc == 0)
+        rc = sqlite_query(sqlite_of(st), &q, w->number, w->sql, err);
     if (rc == 0) {
-        sqlite_bind_int(&q, 1, eq->folder);
-        sqlite_bind_int(&q, 2, eq->after == 0 && eq->newest_first ? INT64_MAX : eq->after);
-        sqlite_bind_int(&q, 3, mask);
-        sqlite_bind_int(&q, 4, want);
-        sqlite_bind_int(&q, 5, s->since_ms);
-        sqlite_bind_int(&q, 6, s->before_ms);
+        bind_walk(&q, eq, s, mask, want);
         sqlite_bind_text(&q, 7, from);
-        sqlite_bind_int(&q, 8, eq->limit > 0 ? eq->limit : -1);
+        if (s->text != NULL) {
+            sqlite_search_words(&words, eq->folder, s->text);
+            sqlite_bind_text(&q, 9, str_c(&words));
+        }
         rc = walk(&q, fn, ctx, err);
         sqlite_query_end(&q);
     }
+    str_clear(&words);
     free(from);
     return rc;
 }

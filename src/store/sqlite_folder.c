@@ -200,19 +200,23 @@ int sqlite_folder_each(struct store *st, int64_t account, const char *path, bool
     return rc < 0 ? -1 : seen;
 }
 
-int sqlite_folder_account(struct sqlite *db, int64_t folder, int64_t *account_r,
-                          struct err *err)
+int sqlite_folder_facts(struct sqlite *db, int64_t folder, struct sqlite_folder_facts *f_r,
+                        struct err *err)
 {
     struct sqlite_query q;
     int rc;
 
-    if (sqlite_query(db, &q, STMT_FOLDER_ACCOUNT, "SELECT account FROM folders WHERE id = ?1",
-                     err) < 0)
+    if (sqlite_query(db, &q, STMT_FOLDER_FACTS,
+                     "SELECT account, indexed, is_stale FROM folders WHERE id = ?1", err) < 0)
         return -1;
     sqlite_bind_int(&q, 1, folder);
     rc = sqlite_query_row(&q, err);
     if (rc > 0)
-        *account_r = sqlite_column_int(&q, 0);
+        *f_r = (struct sqlite_folder_facts){
+            .account = sqlite_column_int(&q, 0),
+            .indexed = sqlite_column_int(&q, 1),
+            .is_stale = sqlite_column_int(&q, 2) != 0,
+        };
     sqlite_query_end(&q);
     return rc;
 }

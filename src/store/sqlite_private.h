@@ -37,7 +37,10 @@ enum sqlite_stmt {
     STMT_FOLDER_GET_BY_ID,
     STMT_FOLDER_PUT,
     STMT_FOLDER_EACH,
-    STMT_FOLDER_ACCOUNT,
+    STMT_FOLDER_FACTS,
+    STMT_FOLDER_STALE,
+    STMT_FOLDER_INDEXED,
+    STMT_FOLDER_ANY_STALE,
     STMT_FOLDER_COUNT,
     STMT_CONTENT_BEGIN,
     STMT_CONTENT_DRAFT,
@@ -50,6 +53,7 @@ enum sqlite_stmt {
     STMT_CONTENT_DEL,
     STMT_CHUNK_GET,
     STMT_CHUNKS_DEL,
+    STMT_CHUNKS_DEL_SOME,
     STMT_CERTIFICATE_GET,
     STMT_CERTIFICATE_PUT,
     STMT_ENTRY_PUT,
@@ -61,6 +65,14 @@ enum sqlite_stmt {
     STMT_ENTRY_EACH_DOWN,
     STMT_ENTRY_UNREAD,
     STMT_ENTRY_UNREAD_DOWN,
+    STMT_ENTRY_SEARCH,
+    STMT_ENTRY_SEARCH_DOWN,
+    STMT_SEARCH_WAITING,
+    STMT_SEARCH_PUT,
+    STMT_SEARCH_DEL,
+    STMT_TRASH_PUT,
+    STMT_TRASH_GET,
+    STMT_TRASH_DEL,
     STMT_PATH_GET,
     STMT_PATH_PUT,
     STMT_PATH_NAMES,
@@ -224,9 +236,15 @@ int sqlite_folder_put(struct store *st, int64_t account, const char *path, struc
                       struct err *err);
 int sqlite_folder_each(struct store *st, int64_t account, const char *path, bool recursive,
                        store_folder_fn *fn, void *ctx, struct err *err);
-/* The account of a folder: 1, 0 no such folder, -1. */
-int sqlite_folder_account(struct sqlite *db, int64_t folder, int64_t *account_r,
-                          struct err *err);
+/* What those who change its entries have to know of a folder. */
+struct sqlite_folder_facts {
+    int64_t account;
+    int64_t indexed;  /* entries up to this id are in the index of texts */
+    bool is_stale;    /* there are others */
+};
+/* 1, 0 no such folder, -1. */
+int sqlite_folder_facts(struct sqlite *db, int64_t folder, struct sqlite_folder_facts *f_r,
+                        struct err *err);
 int sqlite_folder_count(struct sqlite *db, int64_t folder, int unread, int total,
                         struct err *err);
 
@@ -244,6 +262,10 @@ int sqlite_content_chunk(struct store *st, int64_t id, uint32_t chunk, struct st
 int sqlite_content_ref(struct sqlite *db, int64_t id, struct err *err);
 /* A reference less; the content goes with the last. 0 or -1. */
 int sqlite_content_unref(struct sqlite *db, int64_t id, struct err *err);
+/* 1 finished, 0 a draft or nothing, -1. */
+int sqlite_content_is_finished(struct sqlite *db, int64_t id, struct err *err);
+/* A few chunks of a draft, and the draft with the last of them. 1 there are more, 0 done, -1. */
+int sqlite_content_wear(struct sqlite *db, int64_t id, struct err *err);
 
 int sqlite_entry_put(struct store *st, struct entry *e, struct err *err);
 int sqlite_entry_get(struct store *st, int64_t folder, const char *uuid, struct entry *e_r,
@@ -259,6 +281,26 @@ int sqlite_entry_del_all(struct sqlite *db, int64_t folder, struct err *err);
 /* The number of a path, made if wanted (in a transaction): 1, 0 there is none, -1. */
 int sqlite_path_id(struct sqlite *db, const char *origin, const char *destination, bool make,
                    int64_t *id_r, struct err *err);
+
+/* ---- sqlite_text.c: what of a content is searched ---- */
+
+struct sqlite_text {
+    struct str sender, subject, body;
+};
+void sqlite_text_clear(struct sqlite_text *t);
+/* The same for the same content, always. 0 or -1. A content that is gone has no text. */
+int sqlite_text_of(struct sqlite *db, int64_t content, struct sqlite_text *t_r, struct err *err);
+
+int sqlite_search_index(struct store *st, int64_t folder, int64_t budget_ms, struct err *err);
+/* Index a few texts of a folder: 1 there are more, 0 all are indexed, -1. */
+int sqlite_search_some(struct sqlite *db, int64_t folder, struct err *err);
+/* The FTS5 expression for words in a folder. */
+void sqlite_search_words(struct str *out, int64_t folder, const char *words);
+/* Leave an entry's words, and its reference to the content, to sqlite_trash_some(). 0 or -1. */
+int sqlite_trash_put(struct sqlite *db, int64_t entry, int64_t folder, int64_t content,
+                     struct err *err);
+/* 1 there may be more, 0 there is none, -1. */
+int sqlite_trash_some(struct sqlite *db, struct err *err);
 
 int sqlite_queue_put(struct store *st, struct queue_entry *q, struct err *err);
 int sqlite_queue_get(struct store *st, int64_t id, struct queue_entry *q_r, struct err *err);

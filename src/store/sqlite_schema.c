@@ -87,6 +87,19 @@ static const char *const steps[] = {
     " id INTEGER PRIMARY KEY, seen_ms INTEGER NOT NULL, uuid BLOB NOT NULL,"
     " scope TEXT NOT NULL, digest TEXT NOT NULL, results TEXT NOT NULL,"
     " UNIQUE (uuid, scope));",
+
+    /*
+     * 2: search. Of each folder the entries up to `indexed` are in texts, under their own ids. What
+     * is deleted of these waits in trash, with its reference, until its words are taken out.
+     */
+    "CREATE VIRTUAL TABLE texts USING fts5 (folder, sender, subject, body, content = '',"
+    " columnsize = 0, tokenize = 'unicode61 remove_diacritics 2');"
+    "ALTER TABLE folders ADD COLUMN indexed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE folders ADD COLUMN is_stale INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE folders SET is_stale = 1 WHERE total > 0;"
+    "CREATE INDEX folders_stale ON folders (id) WHERE is_stale = 1;"
+    "CREATE TABLE trash ("
+    " entry INTEGER PRIMARY KEY, folder INTEGER NOT NULL, content INTEGER NOT NULL);",
 };
 
 const int sqlite_schema_version = (int)N_ELEMENTS(steps);

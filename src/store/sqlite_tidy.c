@@ -22,7 +22,16 @@ struct tidy {
 /* A step does a little: 1 there may be more, 0 nothing was left, -1. */
 typedef int step_fn(struct tidy *t, struct err *err);
 
-/* The oldest thing that nothing refers to, if it is old enough. */
+static int drop_some(struct sqlite *db, int64_t id, struct err *err)
+{
+    int rc = sqlite_content_is_finished(db, id, err);
+
+    if (rc > 0)
+        return sqlite_content_drop(&db->store, id, err);
+    return rc < 0 ? -1 : sqlite_content_wear(db, id, err);
+}
+
+/* A little of the first thing that nothing refers to and that is old enough. */
 static int drop_draft(struct tidy *t, struct err *err)
 {
     struct sqlite_query q;
@@ -38,9 +47,37 @@ static int drop_draft(struct tidy *t, struct err *err)
     if (rc > 0)
         id = sqlite_column_int(&q, 0);
     sqlite_query_end(&q);
-    if (rc > 0 && sqlite_content_drop(&t->db->store, id, err) < 0)
+    if (rc <= 0)
+        return rc;
+    if (sqlite_txn_write(t->db, err) < 0)
         return -1;
-    return rc;
+    return drop_some(t->db, id, err) < 0 ? -1 : 1;
+}
+
+/* Words of entries that are gone. */
+static int empty_trash(struct tidy *t, struct err *err)
+{
+    return sqlite_trash_some(t->db, err);
+}
+
+/* Texts of any folder that are not indexed yet. */
+static int index_texts(struct tidy *t, struct err *err)
+{
+    struct sqlite_query q;
+    int64_t folder = 0;
+    int rc;
+
+    if (sqlite_query(t->db, &q, STMT_FOLDER_ANY_STALE,
+                     "SELECT id FROM folders INDEXED BY folders_stale WHERE is_stale = 1 LIMIT 1",
+                     err) < 0)
+        return -1;
+    rc = sqlite_query_row(&q, err);
+    if (rc > 0)
+        folder = sqlite_column_int(&q, 0);
+    sqlite_query_end(&q);
+    if (rc <= 0)
+        return rc;
+    return sqlite_search_some(t->db, folder, err) < 0 ? -1 : 1;
 }
 
 /* Deleting needs the write lock: is there anything to delete at all? */
@@ -95,7 +132,9 @@ static int drop_paths(struct tidy *t, struct err *err)
 int sqlite_tidy(struct store *st, int64_t drafts_before_ms, int64_t records_before_ms,
                 int64_t budget_ms, struct err *err)
 {
-    static step_fn *const steps[] = { drop_draft, drop_records, drop_paths };
+    static step_fn *const steps[] = {
+        drop_draft, empty_trash, drop_records, drop_paths, index_texts,
+    };
     struct tidy t = {
         .db = sqlite_of(st),
         .drafts_before_ms = drafts_before_ms,

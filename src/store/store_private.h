@@ -84,6 +84,7 @@ struct store_ops {
     int (*entry_del)(struct store *st, int64_t folder, const char *uuid, struct err *err);
     int (*entry_each)(struct store *st, const struct entry_query *q, store_entry_fn *fn,
                       void *ctx, struct err *err);
+    int (*entry_index)(struct store *st, int64_t folder, int64_t budget_ms, struct err *err);
 
     int (*queue_put)(struct store *st, struct queue_entry *q, struct err *err);
     int (*queue_get)(struct store *st, int64_t id, struct queue_entry *q_r, struct err *err);

@@ -89,3 +89,20 @@ def test_a_server_that_is_not_there_is_temporary(a, tmp_path):
     done = subprocess.run([BUILD / "immp", "-a", "x@a.test", "-s", f"{a.ip}:9", "check"], env=env,
                           capture_output=True)
     assert done.returncode == 75 and b"connect" in done.stderr
+
+
+def test_words_are_found_in_sender_subject_and_text(a, tmp_path):
+    ids = {}
+    for subject, text in (("Breakfast", "porridge and marmalade"), ("Lunch", "soup; marmalade later"),
+                          ("Marmalade", "none"), ("Dinner", "porridge")):
+        ids[subject] = new_id()
+        immp(a, tmp_path, "send", "-S", subject, "-m", text, "--id", ids[subject], "bob@a.test")
+
+    def found(words):
+        done = immp(a, tmp_path, "--json", "list", f"inbox:text={words}", who="bob@a.test", secret="builder")
+        return {r["_id"] for r in json.loads(done.stdout)}
+    assert found("marmalade") == {ids["Breakfast"], ids["Lunch"], ids["Marmalade"]}
+    assert found("Porridge MARMALADE") == {ids["Breakfast"]}
+    assert found("alice porridge") == {ids["Breakfast"], ids["Dinner"]}
+    assert found("nothing-of-the-kind") == set()
+    assert found('soup OR NEAR( *') == set(), "words are words, not operators"

@@ -155,6 +155,8 @@ FORWARD(entry_each,
         (struct store *st, const struct entry_query *q, store_entry_fn *fn, void *ctx,
          struct err *err),
         (IN, q, fn, ctx, err))
+FORWARD(entry_index, (struct store *st, int64_t folder, int64_t budget_ms, struct err *err),
+        (IN, folder, budget_ms, err))
 
 FORWARD(queue_put, (struct store *st, struct queue_entry *q, struct err *err), (IN, q, err))
 FORWARD(queue_get,
@@ -241,6 +243,7 @@ static const struct store_ops ops = {
     .entry_flag = fail_entry_flag,
     .entry_del = fail_entry_del,
     .entry_each = fail_entry_each,
+    .entry_index = fail_entry_index,
     .queue_put = fail_queue_put,
     .queue_get = fail_queue_get,
     .queue_claim = fail_queue_claim,
