@@ -49,7 +49,7 @@ e2e_tests() { # title build-folder pytest-arguments…
     shift 2
     say "$title: end to end on real servers"
     entered env ASAN_OPTIONS=detect_leaks=1 "$work/src/tests/e2e/pytest" "$work/$build" "$@" >"$out" 2>&1 || true
-    line=$(tail -n 1 "$out")
+    line=$(grep -E '[0-9]+ (passed|failed|error|errors|skipped)\b.* in [0-9.]+s' "$out" | tail -n 1)
     number() { sed -n "s/.*[^0-9]\([0-9][0-9]*\) $1.*/\1/p" <<<" $line"; }
     local n f e s
     n=$(number passed) f=$(number failed) e=$(number error) s=$(number skipped)

@@ -159,6 +159,7 @@ static void warning(cfg_t *at, const char *text)
     str_addf(now_reading->faults, "%s:%d: warning: %s\n", now_reading->path, at->line, text);
 }
 
+static void from_libconfuse(cfg_t *at, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 static void from_libconfuse(cfg_t *at, const char *fmt, va_list ap)
 {
     struct str text = STR_INIT;
