@@ -26,20 +26,21 @@ static void add_folder_word(struct str *out, int64_t folder)
 
 void sqlite_search_words(struct str *out, int64_t folder, const char *words)
 {
-    size_t n = 0;
-
     str_add(out, "folder : ");
     add_folder_word(out, folder);
+    str_add(out, " AND {sender subject body} : (");
+    /*
+     * Strings side by side must all be there. One without any word in it ("?") is passed over; but
+     * if all are, nothing is found: that is what the empty one is for.
+     */
+    str_add(out, "\"\"");
     while (*words != '\0') {
         if (isspace((unsigned char)*words)) {
             words++;
             continue;
         }
-        /*
-         * Each word is a string of FTS5's, so that nothing in it is an operator; side by side they
-         * must all be there, and one without a letter in it is passed over.
-         */
-        str_add(out, n++ == 0 ? " AND {sender subject body} : (\"" : " \"");
+        /* Each word is a string of FTS5's, so that nothing in it is an operator. */
+        str_add(out, " \"");
         for (; *words != '\0' && !isspace((unsigned char)*words); words++) {
             if (*words == '"')
                 str_addc(out, '"');
@@ -47,8 +48,7 @@ void sqlite_search_words(struct str *out, int64_t folder, const char *words)
         }
         str_addc(out, '"');
     }
-    if (n > 0)
-        str_addc(out, ')');
+    str_addc(out, ')');
 }
 
 /* Put an entry's words in, or take them out again. 0 or -1. */

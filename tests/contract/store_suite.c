@@ -100,9 +100,9 @@ int64_t suite_content(struct suite *s, const struct text *t, char uuid_r[UUID_SI
         memcpy(m.id, t->uuid, sizeof(m.id));
     else
         uuid_generate(m.id);
-    m.origin = mem_strdup("b.example");
-    m.destination = mem_strdup("a.example");
     m.from = mem_strdup(t->from != NULL ? t->from : "bob@b.example");
+    m.origin = mem_strdup(strchr(m.from, '@') + 1);
+    m.destination = mem_strdup("a.example");
     message_add_to(&m, "alice@a.example");
     m.subject = mem_strdup(t->subject);
     message_add_part(&m, "text", t->type != NULL ? t->type : "text/plain", true, strlen(body),
