@@ -22,10 +22,12 @@
 struct endpoint;
 struct session;
 
+#define ORIGIN_KEY_SIZE 48
+
 /* Connections that share an address, and with IPv6 a /64. */
 struct origin {
     size_t n;
-    char key[48];
+    char key[ORIGIN_KEY_SIZE];
 };
 
 struct connection {
@@ -63,5 +65,7 @@ void connection_destroy(struct connection *c, bool flush);
 
 /* Out of the list and the counts; the connection destroys itself after it. */
 void endpoint_gone(struct endpoint *e, struct connection *c);
+/* What an address is counted as: itself, or the /64 that it is in. */
+void endpoint_origin_key(const char *address, char key[ORIGIN_KEY_SIZE]);
 
 #endif

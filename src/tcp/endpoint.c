@@ -40,24 +40,24 @@ struct endpoint {
 
 /* ---- counting ---- */
 
-static void origin_key(const char *address, char key[48])
+void endpoint_origin_key(const char *address, char key[ORIGIN_KEY_SIZE])
 {
     struct in6_addr in6;
 
     if (inet_pton(AF_INET6, address, &in6) == 1) {
         memset(&in6.s6_addr[8], 0, 8);
-        (void)inet_ntop(AF_INET6, &in6, key, 48);
+        (void)inet_ntop(AF_INET6, &in6, key, ORIGIN_KEY_SIZE);
     } else {
-        (void)snprintf(key, 48, "%s", address);
+        (void)snprintf(key, ORIGIN_KEY_SIZE, "%s", address);
     }
 }
 
 static struct origin *origin_get(struct endpoint *e, const char *address)
 {
-    char key[48];
+    char key[ORIGIN_KEY_SIZE];
     struct origin *o;
 
-    origin_key(address, key);
+    endpoint_origin_key(address, key);
     o = map_get(e->origins, key);
     if (o == NULL) {
         o = mem_zalloc(sizeof(*o));

@@ -18,6 +18,7 @@
 
 #include "lib/store_failing.h"
 #include "lib/test.h"
+#include "tcp/connection_private.h"
 #include "unit/tcp/caller.h"
 
 static int setup(void **state)
@@ -296,6 +297,25 @@ static void connections_are_limited_by_address(void **state)
         caller_close(&c[i]);
     assert_int_equal(endpoint_connections(d->endpoint), 0);
     desk_close(&d);
+}
+
+static void an_address_of_ipv6_is_counted_as_its_network(void **state)
+{
+    static const struct { const char *address, *key; } rows[] = {
+        { "192.0.2.1", "192.0.2.1" },
+        { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+        { "2001:db8:1:2:ffff::1", "2001:db8:1:2::" },
+        { "2001:db8:1:3::1", "2001:db8:1:3::" },
+        { "::1", "::" },
+        { "unix", "unix" },
+    };
+    char key[ORIGIN_KEY_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        endpoint_origin_key(rows[i].address, key);
+        assert_string_equal(key, rows[i].key);
+    }
 }
 
 static void connections_are_limited_in_all(void **state)
@@ -656,6 +676,7 @@ int main(void)
         T(a_handshake_has_thirty_seconds_however_it_dribbles),
         T(a_long_upload_before_login_is_progress),
         cmocka_unit_test(connections_are_limited_by_address),
+        cmocka_unit_test(an_address_of_ipv6_is_counted_as_its_network),
         cmocka_unit_test(connections_are_limited_in_all),
         T(a_thousand_who_say_nothing_are_sent_away),
         T(a_reader_who_does_not_read_costs_a_bounded_buffer),
