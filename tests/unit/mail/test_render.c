@@ -420,6 +420,9 @@ static void a_message_that_goes_while_it_is_read_fails(void **state)
     sent = desk_newest(desk, "alice@a.com", "SENT");
     assert_int_equal(entry_del(desk->mail.store, sent.folder, sent.uuid, NULL), 1);
     assert_int_equal(entry_del(desk->mail.store, e.folder, e.uuid, NULL), 1);
+    /* What is big goes by and by (store/entry.h). */
+    while (store_tidy(desk->mail.store, 0, 0, 1000, NULL) > 0)
+        ;
     while (render_read(r, 100000, &out, &err) == 1)
         ;
     assert_int_equal(err.kind, ERR_TEMPORARY);
