@@ -152,7 +152,7 @@ static void a_deleted_account_takes_its_mail_with_it(void **state)
     struct suite *s = *state;
     struct account bob = { .address = (char *)"bob@a.example" };
     struct entry e = { .size = 5 }, got;
-    struct folder f, deep;
+    struct folder f, deep, gone;
     struct content c;
 
     assert_result(s, 1, account_put(s->st, &bob, &s->err));
@@ -169,7 +169,7 @@ static void a_deleted_account_takes_its_mail_with_it(void **state)
 
     assert_result(s, 1, account_del(s->st, "bob@a.example", &s->err));
     assert_result(s, 0, account_get(s->st, "bob@a.example", &bob, &s->err));
-    assert_result(s, 0, folder_get_by_id(s->st, f.id, &f, &s->err));
+    assert_result(s, 0, folder_get_by_id(s->st, f.id, &gone, &s->err));
     assert_result(s, 1, entry_get(s->st, s->inbox, e.uuid, &got, &s->err));
     assert_result(s, 1, content_get(s->st, e.content, &c, &s->err));
     assert_int_equal(suite_totals(s).messages, 1);
