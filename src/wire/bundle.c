@@ -179,11 +179,13 @@ out:
 
 static bool is_base64(const char *s, size_t n)
 {
-    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+    for (size_t i = 0; i < n; i++) {
+        char c = s[i];
 
-    for (size_t i = 0; i < n; i++)
-        if (s[i] == '\0' || strchr(set, s[i]) == NULL)
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '+' || c == '/' || c == '='))
             return false;
+    }
     return n > 0;
 }
 
