@@ -19,7 +19,7 @@
 
 struct pipeline *pipeline_get(struct session *s, const char *name)
 {
-    struct pipeline *p, *last = NULL;
+    struct pipeline *p, *last = &s->main;
 
     for (p = &s->main; p != NULL; p = p->next) {
         if (strcmp(p->name, name) == 0)

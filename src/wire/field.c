@@ -163,7 +163,7 @@ int field_unknown(const char *key, struct err *err)
 
     if (key[0] == 'x' && key[1] == '-' && key[2] != '\0')
         return 0;
-    for (; key[n] != '\0' && n < sizeof(shown) - 1; n++)
+    for (; n < sizeof(shown) - 1 && key[n] != '\0'; n++)
         shown[n] = key[n] >= 0x20 && key[n] < 0x7f ? key[n] : '?';
     shown[n] = '\0';
     return err_set(err, ERR_PROTOCOL, 0, "unknown key \"%s\"", shown);
