@@ -49,6 +49,7 @@ struct link {
     bool is_over;              /* … and it has ended meanwhile */
     bool is_held;
     bool has_header;           /* ours is sent */
+    bool has_shaken;           /* our handshake is sent */
     bool has_been_up;
     enum cause cause;
     char *why;                 /* of the last end; NULL never */
@@ -148,7 +149,7 @@ static void close_stream(struct link *l)
     }
     xml_reader_destroy(&l->reader);
     l->is_held = false;
-    l->has_header = false;
+    l->has_header = l->has_shaken = false;
 }
 
 static void wait_for_retry(struct link *l, bool was_up)
@@ -265,7 +266,8 @@ static void on_timer(void *ctx)
         link_end(l, CAUSE_LOST, NULL, "the connection was not made in %lld ms",
                  (long long)l->cfg.patience_ms);
     else
-        link_end(l, CAUSE_LOST, "connection-timeout", "no handshake in %lld ms",
+        link_end(l, CAUSE_LOST, "connection-timeout", "no %s in %lld ms",
+                 l->has_shaken ? "answer to our handshake" : "stream id for the handshake",
                  (long long)l->cfg.patience_ms);
 }
 
@@ -287,10 +289,9 @@ static int on_open(void *ctx, const char *ns, const char *name, const struct xml
                  "what answers there is no XMPP server: its first element is %.40s", name);
         return -1;
     }
-    if (id == NULL || *id == '\0') {
-        link_end(l, CAUSE_LOST, "undefined-condition", "the server's stream header has no id");
-        return -1;
-    }
+    /* Prosody says host-unknown after a header without an id. */
+    if (id == NULL || *id == '\0')
+        return 0;
     /* XEP-0114 §3: SHA-1 of the stream's id and the secret, in hex. */
     str_add(&st, id);
     str_add(&st, l->secret);
@@ -299,6 +300,7 @@ static int on_open(void *ctx, const char *ns, const char *name, const struct xml
     str_addf(&st, "<handshake>%s</handshake>", digest);
     stream_write(l->stream, st.s, st.len);
     str_clear(&st);
+    l->has_shaken = true;
     return 0;
 }
 
@@ -380,7 +382,7 @@ static int on_end(void *ctx, size_t depth, const char *raw, size_t raw_len)
         stream_error(l, st);
     else if (l->state == LINK_UP)
         l->ev.stanza(l->ctx, st);
-    else if (stanza_is(st->dom, NS_COMPONENT, "handshake"))
+    else if (l->has_shaken && stanza_is(st->dom, NS_COMPONENT, "handshake"))
         come_up(l);
     else
         link_end(l, CAUSE_LOST, "not-authorized", "the server sent %.40s before the handshake",

@@ -158,6 +158,29 @@ static void a_refusal_is_explained_and_waited_out_slowly(void **state)
     }
 }
 
+/* As Prosody has it: the header that goes before host-unknown has no id. */
+static void a_refusal_may_come_without_a_stream_id(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int drips = 0; drips < 2; drips++) {
+        world_open(&w, true);
+        w.server.manner = MANNER_SILENT;
+        component_start(w.c);
+        UNTIL(&w, w.server.stream != NULL && is_state(&w, "handshake"));
+        w.server.drips = drips;
+        server_say(&w, "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' "
+                       "xmlns='jabber:component:accept'><stream:error>"
+                       "<host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+                       "</stream:stream>");
+        UNTIL(&w, is_waiting(&w));
+        assert_non_null(strstr(status_of(&w).last_error, "host-unknown"));
+        assert_between(delay_of(&w), 60000, 90000);
+        world_close(&w);
+    }
+}
+
 static void conflict_may_come_to_a_link_that_is_up(void **state)
 {
     struct world w;
@@ -282,7 +305,7 @@ static void a_server_that_says_nothing_is_given_up(void **state)
         assert_true(is_state(&w, "handshake"));
         w.clock.fake_ms += 1;
         UNTIL(&w, is_waiting(&w));
-        assert_non_null(strstr(status_of(&w).last_error, "no handshake"));
+        assert_non_null(strstr(status_of(&w).last_error, i == 0 ? "no stream id" : "no answer to our"));
         UNTIL(&w, w.server.is_closed || w.server.has_end_tag);
         assert_string_equal(w.server.error, "connection-timeout");
         world_close(&w);
@@ -358,8 +381,8 @@ static void what_is_no_component_stream_is_left(void **state)
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "not-well-formed" },
         { "<html><body>", "invalid-namespace" },
         { "<stream xmlns='jabber:component:accept'>", "invalid-namespace" },
-        { OPEN ">", "undefined-condition" },
-        { OPEN " id=''>", "undefined-condition" },
+        { OPEN "><handshake/>", "not-authorized" },
+        { OPEN " id=''><iq/>", "not-authorized" },
         { OPEN " id='1'><message from='a' to='b'/>", "not-authorized" },
         { OPEN " id='1'><iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>", "not-authorized" },
         { OPEN " id='1'><handshake xmlns='urn:x'/>", "not-authorized" },
@@ -508,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_unix_socket_will_do_too),
         cmocka_unit_test(a_component_without_server_or_secret_is_not_made),
         cmocka_unit_test(a_refusal_is_explained_and_waited_out_slowly),
+        cmocka_unit_test(a_refusal_may_come_without_a_stream_id),
         cmocka_unit_test(conflict_may_come_to_a_link_that_is_up),
         cmocka_unit_test(any_other_stream_error_is_waited_out_quickly),
         cmocka_unit_test(back_off_doubles_to_a_minute_and_never_ends),
