@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,8 +26,8 @@
 
 static const char settings[] =
     "PRAGMA page_size = 4096;"  /* an 8 KB page holds one 4 KB message, and half of it is lost */
+    "PRAGMA synchronous = FULL;"  /* sqlite_vfs.c relies on it */
     "PRAGMA journal_mode = WAL;"
-    "PRAGMA synchronous = FULL;"
     "PRAGMA foreign_keys = ON;"
     "PRAGMA wal_autocheckpoint = 0;"
     "PRAGMA temp_store = MEMORY;"
@@ -137,7 +138,8 @@ static int open_db(struct sqlite *db, struct err *err)
 
     if (make_file(db->path, err) < 0)
         return -1;
-    rc = sqlite3_open_v2(db->path, &db->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    rc = sqlite3_open_v2(db->path, &db->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                         sqlite_vfs());
     if (rc != SQLITE_OK)
         return sqlite_err(db, rc, "open", err);
     (void)sqlite3_extended_result_codes(db->h, 1);
@@ -149,10 +151,18 @@ static int open_db(struct sqlite *db, struct err *err)
     return sqlite_wal_start(db, err);
 }
 
+/* Before the library's first use, or without effect: its count of bytes costs a lock per malloc. */
+static void tune_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int sqlite_open(const char *path, struct store **st_r, struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sqlite *db = mem_zalloc(sizeof(*db));
 
+    (void)pthread_once(&once, tune_library);
     db->store.ops = &ops;
     db->path = mem_strdup(path);
     if (open_db(db, err) < 0) {

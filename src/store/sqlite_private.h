@@ -162,6 +162,11 @@ extern const int sqlite_schema_version;
 /* SQL that makes version n of version n - 1, from 1; for tests too. */
 const char *sqlite_schema_step(int n);
 
+/* ---- sqlite_vfs.c ---- */
+
+/* The name of the file system that gathers writes of the log; NULL: the default one. */
+const char *sqlite_vfs(void);
+
 /* ---- sqlite_txn.c ---- */
 
 /* Before each write: begin the transaction, and the savepoint that was asked for. 0 or -1. */

@@ -89,7 +89,7 @@ void sqlite_query_end(struct sqlite_query *q)
 
 static const char *verb_of(const struct sqlite_query *q)
 {
-    return sqlite3_stmt_readonly(q->s) ? "read" : "write";
+    return sqlite3_column_count(q->s) > 0 ? "read" : "write";
 }
 
 int sqlite_query_row(struct sqlite_query *q, struct err *err)

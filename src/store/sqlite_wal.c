@@ -103,7 +103,8 @@ static void *run(void *arg)
 
 static int open_own(struct sqlite_wal *w, struct sqlite *db, struct err *err)
 {
-    int rc = sqlite3_open_v2(w->path, &w->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(w->path, &w->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                             sqlite_vfs());
 
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(w->h, "PRAGMA synchronous = FULL; PRAGMA cache_size = -64", NULL, NULL,
