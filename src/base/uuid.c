@@ -4,6 +4,7 @@
 
 #include "base/uuid.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -51,10 +52,13 @@ void random_bytes(void *out, size_t n)
 
 void uuid_generate(char out[UUID_SIZE])
 {
+    uint64_t ms = (uint64_t)clock_wall_ms(clock_system());
     uint8_t b[UUID_BYTES];
 
     random_bytes(b, sizeof(b));
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    for (int i = 0; i < 6; i++)
+        b[i] = (uint8_t)(ms >> (8 * (5 - i)));
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x70);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     uuid_from_bytes(b, out);
 }

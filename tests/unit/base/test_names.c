@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/test.h"
@@ -80,7 +81,7 @@ static void a_fake_clock_stands_still(void **state)
     assert_true(clock_mono_ms(clock_system()) > 0);
 }
 
-static void uuids_are_version_4_and_differ(void **state)
+static void uuids_are_version_7_and_differ(void **state)
 {
     char a[UUID_SIZE], b[UUID_SIZE], again[UUID_SIZE];
     uint8_t bytes[UUID_BYTES];
@@ -89,11 +90,23 @@ static void uuids_are_version_4_and_differ(void **state)
     uuid_generate(a);
     uuid_generate(b);
     assert_string_not_equal(a, b);
-    assert_int_equal(a[14], '4');
+    assert_int_equal(a[14], '7');
     assert_non_null(strchr("89ab", a[19]));
     assert_int_equal(uuid_to_bytes(a, bytes), 0);
     uuid_from_bytes(bytes, again);
     assert_string_equal(a, again);
+}
+
+static void uuids_come_in_the_order_of_time(void **state)
+{
+    char earlier[UUID_SIZE], later[UUID_SIZE];
+    const struct timespec pause = { .tv_nsec = 2000000 };
+
+    (void)state;
+    uuid_generate(earlier);
+    (void)nanosleep(&pause, NULL);
+    uuid_generate(later);
+    assert_true(strcmp(earlier, later) < 0);
 }
 
 static void uuid_text_is_strict(void **state)
@@ -390,7 +403,8 @@ int main(void)
         cmocka_unit_test(what_is_no_date_is_refused),
         cmocka_unit_test(mail_dates_are_rfc5322),
         cmocka_unit_test(a_fake_clock_stands_still),
-        cmocka_unit_test(uuids_are_version_4_and_differ),
+        cmocka_unit_test(uuids_are_version_7_and_differ),
+        cmocka_unit_test(uuids_come_in_the_order_of_time),
         cmocka_unit_test(uuid_text_is_strict),
         cmocka_unit_test(randomness_of_any_size_comes),
         cmocka_unit_test(a_map_keeps_and_forgets),
