@@ -45,6 +45,8 @@ static void close_db(struct store *st)
             (void)sqlite3_finalize(db->stmts[i]);
         (void)sqlite3_close(db->h);
     }
+    free(db->fresh.drafts);
+    free(db->kept_fresh.drafts);
     free(db->path);
     free(db);
 }

@@ -95,7 +95,7 @@ int sqlite_check(struct store *st, struct err *err)
     struct sqlite *db = sqlite_of(st);
     int rc;
 
-    if (sqlite_txn_write_state(db, err) < 0)
+    if (sqlite_txn_flush(db, err) < 0)
         return -1;
     rc = holds(db, "PRAGMA integrity_check(1)", err);
     if (rc == 1)

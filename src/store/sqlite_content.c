@@ -4,13 +4,16 @@
  * the chunk's number in one integer, so chunks are only ever appended and found by one lookup.
  *
  * What nothing refers to stands in `drafts`, from content_begin() to the first reference: so what
- * a session or a crash left behind is found without a search. With its last reference a content
+ * a session or a crash left behind is found without a search. (As long as the transaction lasts in
+ * which it was begun, it stands in memory: most contents are referred to before that ends.) With its last reference a content
  * goes; if it is big its chunks become such a draft, older than all, because freeing them takes
  * longer than a turn should.
  */
 #include "config.h"
 
 #include "store/sqlite_private.h"
+
+#include <sys/types.h>
 
 #include "base/mem.h"
 #include "wire/status.h"
@@ -43,6 +46,34 @@ static int put_draft(struct sqlite *db, int64_t id, int64_t created_ms, struct e
     return sqlite_query_run(&q, err) < 0 ? -1 : 0;
 }
 
+static void add_fresh(struct sqlite_fresh *f, int64_t id, int64_t created_ms)
+{
+    if (f->n == f->max) {
+        f->max = f->max == 0 ? 16 : f->max * 2;
+        f->drafts = mem_realloc(f->drafts, f->max * sizeof(*f->drafts));
+    }
+    f->drafts[f->n++] = (struct sqlite_draft){ id, created_ms };
+}
+
+/* Its place, or -1. It is one of the last ones: looked for from there. */
+static ssize_t find_fresh(const struct sqlite_fresh *f, int64_t id)
+{
+    for (size_t i = f->n; i-- > 0;)
+        if (f->drafts[i].content == id)
+            return (ssize_t)i;
+    return -1;
+}
+
+int sqlite_content_put_fresh(struct sqlite *db, struct err *err)
+{
+    struct sqlite_fresh *f = &db->fresh;
+
+    for (; f->n > 0; f->n--)
+        if (put_draft(db, f->drafts[f->n - 1].content, f->drafts[f->n - 1].created_ms, err) < 0)
+            return -1;
+    return 0;
+}
+
 int sqlite_content_begin(struct store *st, int64_t now_ms, int64_t *id_r, struct err *err)
 {
     struct sqlite *db = sqlite_of(st);
@@ -53,8 +84,7 @@ int sqlite_content_begin(struct store *st, int64_t now_ms, int64_t *id_r, struct
     id = sqlite_txn_next_id(db);
     if (!is_id(id))
         return err_set(err, ERR_PERMANENT, STATUS_STORAGE, "%s: its ids are used up", db->path);
-    if (put_draft(db, id, now_ms, err) < 0)
-        return -1;
+    add_fresh(&db->fresh, id, now_ms);
     *id_r = id;
     return 1;
 }
@@ -84,6 +114,8 @@ static int is_draft(struct sqlite *db, int64_t id, struct err *err)
     struct sqlite_query q;
     int rc;
 
+    if (find_fresh(&db->fresh, id) >= 0)
+        return 1;
     if (sqlite_query(db, &q, STMT_CONTENT_DRAFT, "SELECT 1 FROM drafts WHERE content = ?1",
                      err) < 0)
         return -1;
@@ -95,8 +127,13 @@ static int is_draft(struct sqlite *db, int64_t id, struct err *err)
 
 static int del_draft(struct sqlite *db, int64_t id, struct err *err)
 {
+    ssize_t i = find_fresh(&db->fresh, id);
     struct sqlite_query q;
 
+    if (i >= 0) {
+        db->fresh.drafts[i] = db->fresh.drafts[--db->fresh.n];
+        return 1;
+    }
     if (sqlite_query(db, &q, STMT_CONTENT_DRAFT_DEL, "DELETE FROM drafts WHERE content = ?1",
                      err) < 0)
         return -1;

@@ -131,6 +131,17 @@ enum sqlite_savepoint {
     SAVEPOINT_SET,     /* a savepoint of SQLite's */
 };
 
+/*
+ * Contents that were begun in this transaction and that nothing refers to yet. Most get their
+ * reference before it ends, so only those that did not become rows of table drafts.
+ */
+struct sqlite_fresh {
+    struct sqlite_draft {
+        int64_t content, created_ms;
+    } *drafts;
+    size_t n, max;
+};
+
 struct sqlite_wal;
 
 struct sqlite {
@@ -143,6 +154,8 @@ struct sqlite {
     struct sqlite_state state;       /* holds while the transaction is open */
     struct sqlite_state disk_state;  /* what the row says */
     struct sqlite_state kept_state;  /* as of the savepoint */
+    struct sqlite_fresh fresh;
+    struct sqlite_fresh kept_fresh;  /* likewise */
     struct err lost;                 /* why TXN_LOST */
     struct sqlite_wal *wal;
 };
@@ -174,8 +187,8 @@ int sqlite_txn_write(struct sqlite *db, struct err *err);
 /* After a failed statement: has SQLite rolled back everything? */
 void sqlite_txn_failed(struct sqlite *db, const struct err *err);
 int64_t sqlite_txn_next_id(struct sqlite *db);  /* within a transaction */
-/* Write the row of state as it is by now; the commit does. 0 or -1. */
-int sqlite_txn_write_state(struct sqlite *db, struct err *err);
+/* Write what a transaction keeps in memory: state, drafts. The commit does. 0 or -1. */
+int sqlite_txn_flush(struct sqlite *db, struct err *err);
 bool sqlite_txn_is_dirty(const struct store *st);
 int sqlite_txn_commit(struct store *st, struct err *err);
 void sqlite_txn_rollback(struct store *st);
@@ -267,6 +280,8 @@ int sqlite_content_chunk(struct store *st, int64_t id, uint32_t chunk, struct st
 int sqlite_content_ref(struct sqlite *db, int64_t id, struct err *err);
 /* A reference less; the content goes with the last. 0 or -1. */
 int sqlite_content_unref(struct sqlite *db, int64_t id, struct err *err);
+/* Give those that were begun in this transaction their rows. 0 or -1. */
+int sqlite_content_put_fresh(struct sqlite *db, struct err *err);
 /* 1 finished, 0 a draft or nothing, -1. */
 int sqlite_content_is_finished(struct sqlite *db, int64_t id, struct err *err);
 /* A few chunks of a draft, and the draft with the last of them. 1 there are more, 0 done, -1. */

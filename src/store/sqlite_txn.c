@@ -18,7 +18,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "wire/status.h"
 
 static int run(struct sqlite *db, enum sqlite_stmt number, const char *sql, struct err *err)
@@ -60,11 +62,11 @@ static bool state_is(const struct sqlite_state *a, const struct sqlite_state *b)
            a->messages == b->messages && a->queued == b->queued && a->bytes == b->bytes;
 }
 
-int sqlite_txn_write_state(struct sqlite *db, struct err *err)
+static int write_state(struct sqlite *db, struct err *err)
 {
     struct sqlite_query q;
 
-    if (db->txn != TXN_OPEN || state_is(&db->state, &db->disk_state))
+    if (state_is(&db->state, &db->disk_state))
         return 0;
     if (sqlite_query(db, &q, STMT_STATE_PUT,
                      "UPDATE state SET last_id = ?1, accounts = ?2, messages = ?3, queued = ?4,"
@@ -76,6 +78,25 @@ int sqlite_txn_write_state(struct sqlite *db, struct err *err)
     sqlite_bind_int(&q, 4, db->state.queued);
     sqlite_bind_int(&q, 5, db->state.bytes);
     return sqlite_query_run(&q, err) < 0 ? -1 : 0;
+}
+
+int sqlite_txn_flush(struct sqlite *db, struct err *err)
+{
+    if (db->txn != TXN_OPEN)
+        return 0;
+    return sqlite_content_put_fresh(db, err) < 0 ? -1 : write_state(db, err);
+}
+
+/* Copies are small: few contents are begun in one turn and referred to in a later one. */
+static void copy_fresh(struct sqlite_fresh *to, const struct sqlite_fresh *from)
+{
+    if (to->max < from->n) {
+        to->max = from->max;
+        to->drafts = mem_realloc(to->drafts, to->max * sizeof(*to->drafts));
+    }
+    if (from->n > 0)
+        memcpy(to->drafts, from->drafts, from->n * sizeof(*to->drafts));
+    to->n = from->n;
 }
 
 static int begin(struct sqlite *db, struct err *err)
@@ -106,6 +127,7 @@ int sqlite_txn_write(struct sqlite *db, struct err *err)
         if (run(db, STMT_SAVEPOINT, "SAVEPOINT command", err) < 0)
             return -1;
         db->kept_state = db->state;
+        copy_fresh(&db->kept_fresh, &db->fresh);
         db->savepoint = SAVEPOINT_SET;
     }
     return 0;
@@ -138,6 +160,7 @@ void sqlite_txn_rollback(struct store *st)
         (void)run(db, STMT_ROLLBACK, "ROLLBACK", NULL);
     db->txn = TXN_NONE;
     db->savepoint = SAVEPOINT_NONE;
+    db->fresh.n = 0;
 }
 
 int sqlite_txn_commit(struct store *st, struct err *err)
@@ -151,7 +174,7 @@ int sqlite_txn_commit(struct store *st, struct err *err)
     if (db->txn == TXN_LOST) {
         if (err != NULL)
             *err = db->lost;
-    } else if (sqlite_txn_write_state(db, err) == 0) {
+    } else if (sqlite_txn_flush(db, err) == 0) {
         rc = run(db, STMT_COMMIT, "COMMIT", err);
     }
     if (rc < 0)
@@ -178,6 +201,7 @@ static void undo(struct sqlite *db, enum sqlite_savepoint was)
         sqlite_txn_rollback(&db->store);
     } else if (was == SAVEPOINT_SET && db->txn == TXN_OPEN) {
         db->state = db->kept_state;
+        copy_fresh(&db->fresh, &db->kept_fresh);
         if (run(db, STMT_UNDO, "ROLLBACK TO command", &err) == 0 &&
             run(db, STMT_RELEASE, "RELEASE command", &err) == 0)
             return;

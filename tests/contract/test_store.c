@@ -235,6 +235,7 @@ static void tidy_drops_what_was_finished_and_never_used(void **state)
     struct entry e;
 
     suite_deliver(s, s->inbox, &(struct text){ 0 }, uuid);
+    assert_result(s, 0, store_commit(s->st, &s->err));
     tidy_all(s, 2000, 0);
     assert_result(s, 0, content_get(s->st, unused, &c, &s->err));
     assert_result(s, 1, entry_get(s->st, s->inbox, uuid, &e, &s->err));
@@ -281,11 +282,53 @@ static void tidy_stops_when_its_budget_is_used_up(void **state)
         assert_result(s, 1, content_begin(s->st, 1, &id, &s->err));
         assert_result(s, 1, content_append(s->st, id, 0, "x", 1, &s->err));
     }
+    assert_result(s, 0, store_commit(s->st, &s->err));
     while ((rc = store_tidy(s->st, 1000, 0, 0, &s->err)) == 1)
         slices++;
     assert_result(s, 0, rc);
     assert_true(slices >= 50);
     assert_result(s, 0, store_commit(s->st, &s->err));
+}
+
+static void a_draft_belongs_to_the_command_that_began_it(void **state)
+{
+    struct suite *s = *state;
+    struct entry e = { .folder = s->inbox, .size = 5 };
+    struct str out = STR_INIT;
+    struct content c;
+    int64_t one, two;
+
+    /* Begun by one command and used by another that is undone: a draft again. */
+    one = suite_content(s, &(struct text){ 0 }, e.uuid);
+    assert_result(s, 0, store_savepoint(s->st, &s->err));
+    e.content = one;
+    assert_result(s, 1, entry_put(s->st, &e, &s->err));
+    assert_result(s, 1, content_begin(s->st, 1000, &two, &s->err));
+    assert_result(s, 1, content_append(s->st, two, 0, "x", 1, &s->err));
+    store_undo(s->st);
+    assert_result(s, 1, content_get(s->st, one, &c, &s->err));
+    content_clear(&c);
+    assert_result(s, 0, content_chunk(s->st, two, 0, &out, &s->err));
+    assert_result(s, 1, store_check(s->st, &s->err));
+    assert_result(s, 0, store_commit(s->st, &s->err));
+    tidy_all(s, 2000, 0);
+    assert_result(s, 0, content_get(s->st, one, &c, &s->err));
+}
+
+static void a_draft_goes_on_in_later_turns(void **state)
+{
+    struct suite *s = *state;
+    char uuid[UUID_SIZE];
+    struct entry e = { .folder = s->inbox, .size = 5 };
+
+    e.content = suite_content(s, &(struct text){ 0 }, uuid);
+    memcpy(e.uuid, uuid, UUID_SIZE);
+    assert_result(s, 0, store_commit(s->st, &s->err));
+    assert_result(s, 1, entry_put(s->st, &e, &s->err));
+    assert_result(s, 0, store_commit(s->st, &s->err));
+    tidy_all(s, 2000, 0);
+    assert_result(s, 1, entry_get(s->st, s->inbox, uuid, &e, &s->err));
+    assert_result(s, 1, store_check(s->st, &s->err));
 }
 
 int main(void)
@@ -305,6 +348,8 @@ int main(void)
         SUITE_TEST(totals_follow_what_is_stored),
         SUITE_TEST(tidy_drops_old_drafts_and_spares_new_ones),
         SUITE_TEST(tidy_drops_what_was_finished_and_never_used),
+        SUITE_TEST(a_draft_belongs_to_the_command_that_began_it),
+        SUITE_TEST(a_draft_goes_on_in_later_turns),
         SUITE_TEST(tidy_drops_old_records),
         SUITE_TEST(tidy_with_nothing_to_do_writes_nothing),
         SUITE_TEST(tidy_stops_when_its_budget_is_used_up),
