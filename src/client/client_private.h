@@ -3,12 +3,13 @@
 #ifndef CLIENT_CLIENT_PRIVATE_H
 #define CLIENT_CLIENT_PRIVATE_H
 
+#include <stdbool.h>
+
+#include <immp/client.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "client/transport_private.h"
-#include <immp/client.h>
-
-#include <stdbool.h>
 
 struct immp_client {
     struct transport *transport;

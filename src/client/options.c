@@ -257,11 +257,12 @@ static int take_own(struct options *o, int c, struct str *text)
 static int complain(struct str *text, int argc, char **argv, int c)
 {
     const char *what = c == ':' ? "the option needs a value" : "no such option";
+    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
 
-    if (optopt > 0 && optopt < 256) /* a letter */
-        str_addf(text, "%s: -%c", what, optopt);
+    if (str_starts(word, "--") || optopt <= 0 || optopt > 255)
+        str_addf(text, "%s: %s", what, word);
     else
-        str_addf(text, "%s: %s", what, optind > 0 && optind <= argc ? argv[optind - 1] : "");
+        str_addf(text, "%s: -%c", what, optopt);
     return -1;
 }
 
@@ -276,7 +277,7 @@ static int parse_common(int argc, char **argv, struct options *o, struct str *te
         if (c == 'h')
             add_help(text);
         if (c == 'V')
-            str_add(text, "immp (" PACKAGE_STRING ")\n");
+            str_add(text, "immp " PACKAGE_VERSION "\n");
         if (c == 'h' || c == 'V')
             return 0;
         if (take_common(o, c) == 0)
@@ -351,7 +352,7 @@ static int parse_command(const struct command_row *row, int argc, char **argv, s
             if (c == 'h')
                 add_command_help(text, row);
             else
-                str_add(text, "immp (" PACKAGE_STRING ")\n");
+                str_add(text, "immp " PACKAGE_VERSION "\n");
             rc = 0;
         } else if (c == ':' || c == '?') {
             rc = complain(text, argc, argv, c);

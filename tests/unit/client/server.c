@@ -4,6 +4,7 @@
 #include "unit/client/server.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,7 @@ static void *play(void *ctx)
     struct server *s = ctx;
     struct timeval tv = { .tv_sec = 30 };
     char *save = NULL;
+    int on = 1;
 
     s->fd = accept(s->listener, NULL, NULL);
     if (s->fd < 0) {
@@ -258,6 +260,7 @@ static void *play(void *ctx)
         return NULL;
     }
     (void)setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     for (char *line = strtok_r(s->script, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
         if (step(s, line) < 0)
             break;

@@ -196,10 +196,10 @@ static void an_endless_greeting_and_an_endless_line_are_refused(void **state)
     str_clear(&script);
 }
 
-static void where_nobody_listens_it_is_temporary_and_no_host_is_permanent(void **state)
+static void where_nobody_listens_it_is_temporary_and_no_such_place_is_permanent(void **state)
 {
     struct server *s = server_start("GREET\nSILENCE");
-    struct immp_options opt = { .host = "no host", .port = "1", .timeout_ms = 300 };
+    struct immp_options opt = { .host = "127.0.0.1", .port = "no such service" };
     char port[8];
     struct immp_error err;
 
@@ -649,7 +649,7 @@ int main(void)
         cmocka_unit_test(what_is_no_immp_server_is_told),
         cmocka_unit_test(bytes_in_clear_behind_the_upgrade_are_refused),
         cmocka_unit_test(an_endless_greeting_and_an_endless_line_are_refused),
-        cmocka_unit_test(where_nobody_listens_it_is_temporary_and_no_host_is_permanent),
+        cmocka_unit_test(where_nobody_listens_it_is_temporary_and_no_such_place_is_permanent),
         cmocka_unit_test(a_login_proves_the_secret_over_this_very_connection),
         cmocka_unit_test(logins_that_cannot_be_are_told),
         cmocka_unit_test(the_drafts_sha1_key_is_40_hex_digits),
