@@ -75,7 +75,7 @@ bool scene_is_sent(void *scene)
 
 void scene_deliver(struct scene *s)
 {
-    if (!world_run(s->worlds, scene_is_sent, s, 10000))
+    if (!world_run(s->worlds, scene_is_sent, s, 60000))
         fail_msg("%zu still queued, path is %s: %s", world_queued(s->a), scene_state(s),
                  scene_path(s) != NULL && scene_path(s)->last_error != NULL
                      ? scene_path(s)->last_error
