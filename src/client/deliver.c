@@ -197,7 +197,7 @@ static int finish(struct immp_client *c, const struct immp_message *m, immp_resu
 int immp_client_deliver(struct immp_client *c, const struct immp_message *m,
                         immp_result_fn *result, void *ctx, struct immp_error *err)
 {
-    char id[UUID_SIZE];
+    char id[UUID_SIZE] = "";
 
     if (m->id == NULL)
         uuid_generate(id);
