@@ -94,6 +94,12 @@ for server in prosody ejabberd both; do
 done
 
 say "packaging and analysis"
+if [ "$(id -u)" = 0 ]; then
+    one "started as root, it becomes its user" "$work/src/tests/e2e/privilege" "$work/gcc/immpd" "$user"
+else
+    echo "   started as root, it becomes its user: skipped, we are not root"
+    count 0 0 1
+fi
 one "make install" as_user make -C "$work/gcc" install DESTDIR="$work/dest"
 one "make distcheck" as_user make -C "$work/gcc" distcheck TESTS=tests/check-layers AM_DISTCHECK_CONFIGURE_FLAGS=
 one "man pages" as_user sh -c "mandoc -T lint -W warning '$work'/src/docs/man/*.[158]"

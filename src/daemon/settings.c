@@ -372,6 +372,9 @@ static void read_domain(cfg_t *dom, struct settings_domain *d)
     read_pair(cfg_getsec(dom, "seal"), &d->seal_certificate, &d->seal_key);
     trust = word_of(cfg_getsec(dom, "seal"), "trust", trusts);
     d->trust = trust > 0 ? (enum settings_trust)trust : SETTINGS_TOFU;
+    if (d->trust == SETTINGS_PKIX)
+        warning(cfg_getsec(dom, "seal"), "trust: this version does not check chains to a CA; "
+                                         "\"pkix\" takes what was pinned before, as \"pinned\" does");
     read_admins(dom, d);
     d->message_bytes = size_of(limits, "message", 1024, 1u << 30);
     d->quota_bytes = size_of(limits, "quota", 1024, UINT64_MAX >> 2);

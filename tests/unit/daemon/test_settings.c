@@ -196,6 +196,20 @@ static void each_fault_is_said_with_its_line(void **state)
     }
 }
 
+static void what_has_no_effect_yet_is_warned_of(void **state)
+{
+    struct str faults = STR_INIT;
+    struct settings *s = load("domain \"b.com\" {\n component { secret = \"s\" }\n"
+                              " seal { trust = \"pkix\" }\n}\n", &faults);
+
+    (void)state;
+    assert_non_null(s);
+    assert_int_equal(s->domains[0].trust, SETTINGS_PKIX);
+    assert_non_null(strstr(str_c(&faults), "warning: trust"));
+    settings_destroy(&s);
+    str_clear(&faults);
+}
+
 static void all_faults_are_said_in_one_run(void **state)
 {
     struct str faults = STR_INIT;
@@ -271,6 +285,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_manual),
         cmocka_unit_test(every_documented_key_is_understood),
         cmocka_unit_test(each_fault_is_said_with_its_line),
+        cmocka_unit_test(what_has_no_effect_yet_is_warned_of),
         cmocka_unit_test(all_faults_are_said_in_one_run),
         cmocka_unit_test(a_file_that_is_not_there_is_one_line),
         cmocka_unit_test(the_manual_names_every_key),
