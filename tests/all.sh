@@ -18,7 +18,7 @@ count_check() { # build-folder
         if grep -q '^:test-result: SKIP' "$result"; then
             s=$((s + 1))
         elif grep -q '\[  PASSED  \]' "$log"; then
-            ok=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | paste -sd+ | bc 2>/dev/null || echo 0)
+            ok=$(awk '/\[  PASSED  \] [0-9]+ test/ { n += $4 } END { print n + 0 }' "$log")
             bad=$(sed -n 's/.*\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | head -n 1)
             n=$((n + ok)) f=$((f + ${bad:-0}))
             # A program that died after its tests has failed, whatever it counted.
