@@ -51,6 +51,7 @@ struct xml_reader {
     uint64_t shift;      /* stream position of the parser's byte 0 */
     uint64_t renewed_at; /* where the parser was made */
     size_t depth;        /* open elements */
+    bool has_bracket;    /* CLOSED: a "<" has come */
     size_t declared;     /* namespaces that the coming start tag declares */
 
     const char *window;  /* bytes from position window_at on */
@@ -242,6 +243,9 @@ static void on_end(void *ctx, const XML_Char *name)
     r->depth--;
     if (r->depth == 0) {
         r->state = READER_CLOSED;
+        r->start_at = end;
+        /* What follows is ours to judge: expat would wait for the rest of what may be a name. */
+        (void)XML_StopParser(r->parser, XML_TRUE);
         if (r->events.close != NULL && r->events.close(r->ctx) < 0)
             refuse(r, STATUS_SYNTAX, "the end of the stream was refused");
     } else if (r->depth == 1 && !r->is_element) {
@@ -384,12 +388,26 @@ static int renew(struct xml_reader *r)
     return 0;
 }
 
+/* Behind the root's end only spaces may stand. What a "<" begins is told by the byte behind it. */
+static int check_rest(struct xml_reader *r, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (r->has_bracket)
+            return refuse(r, p[i] == '!' || p[i] == '?' ? STATUS_NOT_ALLOWED : STATUS_SYNTAX,
+                          "something follows the end of the root");
+        r->has_bracket = p[i] == '<';
+        if (!r->has_bracket && !is_space(p + i, 1))
+            return refuse(r, STATUS_SYNTAX, "something follows the end of the root");
+    }
+    return 0;
+}
+
 static int parse(struct xml_reader *r, const char *p, size_t n)
 {
     enum XML_Status status = XML_Parse(r->parser, p, (int)n, 0);
     size_t rest;
 
-    while (status == XML_STATUS_SUSPENDED) {
+    while (status == XML_STATUS_SUSPENDED && r->state != READER_CLOSED) {
         if (renew(r) < 0)
             return -1;
         rest = (size_t)(r->start_at - r->window_at);
@@ -399,6 +417,10 @@ static int parse(struct xml_reader *r, const char *p, size_t n)
     }
     if (r->state == READER_FAILED)
         return -1;
+    if (r->state == READER_CLOSED) {
+        rest = (size_t)(r->start_at - r->window_at);
+        return check_rest(r, r->window + rest, r->window_len - rest);
+    }
     if (status != XML_STATUS_OK)
         return refuse(r, STATUS_SYNTAX, XML_ErrorString(XML_GetErrorCode(r->parser)));
     return 0;
@@ -437,6 +459,8 @@ static void close_window(struct xml_reader *r)
 
 static int feed_block(struct xml_reader *r, const char *p, size_t n)
 {
+    if (r->state == READER_CLOSED)
+        return check_rest(r, p, n);
     open_window(r, p, n);
     if (parse(r, r->window + r->window_len - n, n) < 0)
         return -1;
@@ -483,7 +507,7 @@ static bool is_one_element(struct xml_reader *r, const char *p, size_t n, struct
     }
     if (xml_feed(r, p, n, err) < 0)
         return false;
-    if (r->state != READER_CLOSED || XML_Parse(r->parser, "", 0, 1) != XML_STATUS_OK) {
+    if (r->state != READER_CLOSED || r->has_bracket) {
         err_set(err, ERR_PROTOCOL, STATUS_SYNTAX, "the element has no end, or something follows it");
         return false;
     }
