@@ -168,11 +168,11 @@ void cmd_mbox_fetch_end(struct job *j)
 
 /* ---- which message is next ---- */
 
-static int add_to_batch(void *ctx, const struct entry *e, const char *header)
+static int add_to_batch(void *ctx, const struct entry *e, const char *summary)
 {
     struct fetch *f = ctx;
 
-    (void)header;
+    (void)summary;
     f->batch[f->n_batch++] = *e;
     f->after = e->id;
     return 0;

@@ -6,7 +6,6 @@
  */
 #include "session/session_private.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "mail/mailbox.h"
 #include "wire/folder.h"
@@ -84,7 +83,7 @@ static int find_after(struct session *s, struct index *x, const char *uuid, stru
     return rc < 0 ? -1 : 0;
 }
 
-static int add_row(void *ctx, const struct entry *e, const char *header)
+static int add_row(void *ctx, const struct entry *e, const char *summary)
 {
     struct index *x = ctx;
     struct row_state st = {
@@ -93,7 +92,6 @@ static int add_row(void *ctx, const struct entry *e, const char *header)
         .is_read = (e->flags & ENTRY_READ) != 0,
         .is_flagged = (e->flags & ENTRY_FLAGGED) != 0,
     };
-    struct message m;
 
     if (!output_has_room(x->s)) {
         x->is_cut = true;
@@ -102,16 +100,11 @@ static int add_row(void *ctx, const struct entry *e, const char *header)
     x->query.after = e->id;
     if (x->query.limit > 0)
         x->query.limit--;
-    if (message_parse(header, strlen(header), &m, NULL) < 0) {
-        log_error("index.unreadable folder=%s msg=%s", log_quote(x->name), e->uuid);
-        return 0;
-    }
     str_truncate(&x->row, 0);
     if (x->is_json)
-        row_add_json(&x->row, &m, &st);
+        row_add_json(&x->row, summary, &st);
     else
-        row_add_tabs(&x->row, &m, &st);
-    message_clear(&m);
+        row_add_tabs(&x->row, summary, &st);
     session_reply_text(x->s, x->j, x->is_json ? STATUS_JSON : STATUS_INDEX_LINE, true,
                        str_c(&x->row));
     x->n++;

@@ -31,7 +31,7 @@ int entry_del(struct store *st, int64_t folder, const char *uuid, struct err *er
 }
 
 int entry_each(struct store *st, const struct entry_query *q,
-               int (*fn)(void *ctx, const struct entry *e, const char *header), void *ctx,
+               int (*fn)(void *ctx, const struct entry *e, const char *summary), void *ctx,
                struct err *err)
 {
     return st->ops->entry_each(st, q, fn, ctx, err);

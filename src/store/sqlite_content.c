@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/mem.h"
+#include "wire/rows.h"
 #include "wire/status.h"
 
 #define NUMBER_BITS 20
@@ -185,13 +186,16 @@ static int certificate_id(struct sqlite *db, const char *pem, int64_t *id_r, str
 static int insert(struct sqlite *db, int64_t id, const struct message *m, const char *header,
                   const char *signature, int64_t certificate, struct err *err)
 {
+    struct str summary = STR_INIT;
     uint32_t first, n;
     struct sqlite_query q;
+    int rc;
 
     content_part_chunks(m, m->n_parts, &first, &n);
     if (sqlite_query(db, &q, STMT_CONTENT_FINISH,
                      "INSERT INTO contents (id, refs, size, chunks, certificate, uuid, sender,"
-                     " header, signature) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", err) < 0)
+                     " header, signature, summary) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                     err) < 0)
         return -1;
     sqlite_bind_int(&q, 1, id);
     sqlite_bind_int(&q, 2, (int64_t)message_size(m));
@@ -205,7 +209,11 @@ static int insert(struct sqlite *db, int64_t id, const struct message *m, const 
     sqlite_bind_text(&q, 6, m->from == NULL ? "" : m->from);
     sqlite_bind_text(&q, 7, header);
     sqlite_bind_text(&q, 8, signature);
-    if (sqlite_query_run(&q, err) < 0)
+    row_summarize(&summary, m);
+    sqlite_bind_text(&q, 9, str_c(&summary));
+    rc = sqlite_query_run(&q, err);
+    str_clear(&summary);
+    if (rc < 0)
         return -1;
     db->state.bytes += (int64_t)message_size(m);
     /* What a part that was given up has left behind the last one. */

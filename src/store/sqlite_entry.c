@@ -9,8 +9,11 @@
 #include "store/sqlite_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/prep.h"
+#include "wire/rows.h"
 #include "wire/status.h"
 
 #define COLUMNS "e.id, e.folder, e.content, e.uuid, e.flags, e.received_ms, e.size"
@@ -216,16 +219,16 @@ int sqlite_entry_del_all(struct sqlite *db, int64_t folder, struct err *err)
 /* ---- walking ---- */
 
 #define PLAIN(compare, order) \
-    "SELECT " COLUMNS ", c.header FROM entries e" \
+    "SELECT " COLUMNS ", coalesce(c.summary, c.header) FROM entries e" \
     " CROSS JOIN contents c ON c.id = e.content WHERE e.folder = ?1 AND e.id " compare " ?2" \
     FILTER " ORDER BY e.id " order " LIMIT ?8"
 #define UNREAD(compare, order) \
-    "SELECT " COLUMNS ", c.header FROM entries e INDEXED BY entries_unread" \
+    "SELECT " COLUMNS ", coalesce(c.summary, c.header) FROM entries e INDEXED BY entries_unread" \
     " CROSS JOIN contents c ON c.id = e.content WHERE e.folder = ?1 AND e.id " compare " ?2" \
     " AND e.flags & 1 = 0" FILTER " ORDER BY e.id " order " LIMIT ?8"
 /* An entry's text stands under its id, so what is found comes in the order of the walk. */
 #define SEARCH(compare, order) \
-    "SELECT " COLUMNS ", c.header FROM texts" \
+    "SELECT " COLUMNS ", coalesce(c.summary, c.header) FROM texts" \
     " CROSS JOIN entries e ON e.folder = ?1 AND e.id = texts.rowid" \
     " CROSS JOIN contents c ON c.id = e.content WHERE texts MATCH ?9" \
     " AND texts.rowid " compare " ?2" FILTER " ORDER BY texts.rowid " order " LIMIT ?8"
@@ -273,6 +276,26 @@ static int flags_of(const struct selector *s, int64_t *mask_r, int64_t *want_r)
     return (s->flags & SELECT_UNREAD) != 0 && (s->flags & SELECT_READ) != 0 ? -1 : 0;
 }
 
+/* 0 goes on, 1 the caller has enough. A header is of a message that was stored before schema 3. */
+static int show(const struct entry *e, const char *text, store_entry_fn *fn, void *ctx)
+{
+    struct str summary = STR_INIT;
+    struct message m;
+    int rc;
+
+    if (row_is_summary(text))
+        return fn(ctx, e, text);
+    if (message_parse(text, strlen(text), &m, NULL) < 0) {
+        log_error("store.unreadable folder=%lld msg=%s", (long long)e->folder, e->uuid);
+        return 0;
+    }
+    row_summarize(&summary, &m);
+    message_clear(&m);
+    rc = fn(ctx, e, str_c(&summary));
+    str_clear(&summary);
+    return rc;
+}
+
 static int walk(struct sqlite_query *q, store_entry_fn *fn, void *ctx, struct err *err)
 {
     struct entry e;
@@ -281,7 +304,7 @@ static int walk(struct sqlite_query *q, store_entry_fn *fn, void *ctx, struct er
     while ((rc = sqlite_query_row(q, err)) > 0) {
         seen = 1;
         read_row(q, &e);
-        if (fn(ctx, &e, sqlite_column_text(q, 7)) != 0)
+        if (show(&e, sqlite_column_text(q, 7), fn, ctx) != 0)
             break;
     }
     return rc < 0 ? -1 : seen;

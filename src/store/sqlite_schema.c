@@ -100,6 +100,9 @@ static const char *const steps[] = {
     "CREATE INDEX folders_stale ON folders (id) WHERE is_stale = 1;"
     "CREATE TABLE trash ("
     " entry INTEGER PRIMARY KEY, folder INTEGER NOT NULL, content INTEGER NOT NULL);",
+
+    /* 3: what an index shows of a message (wire/rows.h). NULL: stored before; made from its header. */
+    "ALTER TABLE contents ADD COLUMN summary TEXT;",
 };
 
 const int sqlite_schema_version = (int)N_ELEMENTS(steps);

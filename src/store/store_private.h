@@ -18,7 +18,7 @@
 
 typedef int store_account_fn(void *ctx, const struct account *a);
 typedef int store_folder_fn(void *ctx, const struct folder *f);
-typedef int store_entry_fn(void *ctx, const struct entry *e, const char *header);
+typedef int store_entry_fn(void *ctx, const struct entry *e, const char *summary);
 typedef int store_queue_fn(void *ctx, const struct queue_entry *q);
 typedef int store_path_fn(void *ctx, const struct queue_path *p);
 typedef int store_peer_fn(void *ctx, const struct peer *p);

@@ -3,9 +3,17 @@
  * MBOX INDEX and FETCH in their JSON and tab-separated forms. Pure formatting, written straight
  * into the output: an index of thousands makes no object per row.
  *
+ * A summary is both forms with a hole where the mailbox's flags stand, as four lines:
+ *
+ *   the cells up to the message's own flags, each of these with a comma behind it
+ *   number of parts
+ *   the object up to its own flags, each with a comma behind it
+ *   the rest of the object but the folder
+ *
  * "to" is what a reader may see: all recipients as the sender named them, else those of this
  * domain, and with +BLIND nobody. Tabs and control characters become spaces in the tab-separated
- * form, so that a subject cannot add a column or a row.
+ * form, so that a subject cannot add a column or a row; in JSON they are escaped, so that no line
+ * of a summary has an LF in it.
  */
 #include "wire/rows.h"
 
@@ -22,24 +30,6 @@ static size_t recipients(const struct message *m, char *const **list_r)
     }
     *list_r = m->to;
     return (m->flags & MESSAGE_BLIND) != 0 ? 0 : m->n_to;
-}
-
-/* The flags of the message, then those that the mailbox knows. NULL past the last. */
-static const char *flag_at(const struct message *m, const struct row_state *st, size_t i)
-{
-    const char *own[3];
-    size_t n = 0;
-
-    for (const char *name; (name = message_flag_at(m->flags, n)) != NULL; n++)
-        if (n == i)
-            return name;
-    i -= n;
-    n = 0;
-    own[n++] = st->is_read ? "read" : "unread";
-    if (st->is_flagged)
-        own[n++] = "flagged";
-    own[n] = NULL;
-    return i < n ? own[i] : NULL;
 }
 
 /* ---- JSON ---- */
@@ -84,8 +74,7 @@ static void add_parts(struct str *out, const struct message *m)
     str_addc(out, ']');
 }
 
-/* All members, without the closing brace. */
-static void add_members(struct str *out, const struct message *m, const struct row_state *st)
+static void summarize_json(struct str *out, const struct message *m)
 {
     char *const *list;
     size_t n = recipients(m, &list);
@@ -97,31 +86,10 @@ static void add_members(struct str *out, const struct message *m, const struct r
     add_text(out, "subject", m->subject != NULL ? m->subject : "");
     add_time(out, "date", m->date_ms);
     str_addf(out, ",\"size\":%llu,\"flags\":[", (unsigned long long)message_size(m));
-    for (size_t i = 0; (flag = flag_at(m, st, i)) != NULL; i++)
-        str_addf(out, "%s\"%s\"", i > 0 ? "," : "", flag);
-    str_addc(out, ']');
+    for (size_t i = 0; (flag = message_flag_at(m->flags, i)) != NULL; i++)
+        str_addf(out, "\"%s\",", flag);
+    str_addc(out, '\n');
     add_parts(out, m);
-    add_text(out, "folder", st->folder);
-}
-
-void row_add_json(struct str *out, const struct message *m, const struct row_state *st)
-{
-    add_members(out, m, st);
-    str_addc(out, '}');
-}
-
-void row_add_envelope(struct str *out, const struct message *m, const struct row_state *st)
-{
-    add_members(out, m, st);
-    add_time(out, "received", st->received_ms);
-    str_addf(out, ",\"kind\":\"%s\"", message_kind_name(m->kind));
-    if (m->in_reply_to[0] != '\0')
-        str_addf(out, ",\"inreplyto\":\"%s\"", m->in_reply_to);
-    if (m->expires_ms != 0)
-        add_time(out, "expires", m->expires_ms);
-    if (m->n_shown > 0)
-        add_list(out, "for", m->shown, m->n_shown);
-    str_addc(out, '}');
 }
 
 /* ---- tabs ---- */
@@ -137,7 +105,7 @@ static void add_cell(struct str *out, const char *s)
     str_addc(out, '\t');
 }
 
-void row_add_tabs(struct str *out, const struct message *m, const struct row_state *st)
+static void summarize_tabs(struct str *out, const struct message *m)
 {
     char date[CLOCK_RFC3339_SIZE];
     struct str to = STR_INIT;
@@ -153,10 +121,80 @@ void row_add_tabs(struct str *out, const struct message *m, const struct row_sta
     add_cell(out, str_c(&to));
     add_cell(out, m->subject != NULL ? m->subject : "");
     str_addf(out, "%s\t%llu\t", date, (unsigned long long)message_size(m));
-    for (size_t i = 0; (flag = flag_at(m, st, i)) != NULL; i++)
-        str_addf(out, "%s%s", i > 0 ? "," : "", flag);
-    str_addf(out, "\t%zu\t", m->n_parts);
+    for (size_t i = 0; (flag = message_flag_at(m->flags, i)) != NULL; i++)
+        str_addf(out, "%s,", flag);
+    str_addf(out, "\n%zu", m->n_parts);
+    str_clear(&to);
+}
+
+/* ---- summaries and rows ---- */
+
+void row_summarize(struct str *out, const struct message *m)
+{
+    summarize_tabs(out, m);
+    str_addc(out, '\n');
+    summarize_json(out, m);
+}
+
+bool row_is_summary(const char *s)
+{
+    return s[0] != '{';
+}
+
+/* Line i of a summary. */
+static const char *line_of(const char *summary, size_t i, size_t *len_r)
+{
+    while (i-- > 0)
+        summary = strchr(summary, '\n') + 1;
+    *len_r = strcspn(summary, "\n");
+    return summary;
+}
+
+static void add_line(struct str *out, const char *summary, size_t i)
+{
+    size_t len;
+    const char *line = line_of(summary, i, &len);
+
+    str_addn(out, line, len);
+}
+
+void row_add_json(struct str *out, const char *summary, const struct row_state *st)
+{
+    add_line(out, summary, 2);
+    str_add(out, st->is_read ? "\"read\"" : "\"unread\"");
+    str_add(out, st->is_flagged ? ",\"flagged\"]" : "]");
+    add_line(out, summary, 3);
+    str_add(out, ",\"folder\":");
+    json_add_quoted(out, st->folder, strlen(st->folder));
+    str_addc(out, '}');
+}
+
+void row_add_tabs(struct str *out, const char *summary, const struct row_state *st)
+{
+    add_line(out, summary, 0);
+    str_add(out, st->is_read ? "read" : "unread");
+    str_add(out, st->is_flagged ? ",flagged\t" : "\t");
+    add_line(out, summary, 1);
+    str_addc(out, '\t');
     add_cell(out, st->folder);
     str_truncate(out, out->len - 1);
-    str_clear(&to);
+}
+
+void row_add_envelope(struct str *out, const struct message *m, const struct row_state *st)
+{
+    struct str summary = STR_INIT;
+
+    row_summarize(&summary, m);
+    row_add_json(out, str_c(&summary), st);
+    str_truncate(out, out->len - 1);
+    add_time(out, "received", st->received_ms);
+    str_addf(out, ",\"kind\":\"%s\"", message_kind_name(m->kind));
+    if (m->in_reply_to[0] != '\0')
+        str_addf(out, ",\"inreplyto\":\"%s\"", m->in_reply_to);
+    if (m->expires_ms != 0)
+        add_time(out, "expires", m->expires_ms);
+    if (m->n_shown > 0)
+        add_list(out, "for", m->shown, m->n_shown);
+    str_addc(out, '}');
+    str_clear(&summary);
 }

@@ -144,10 +144,10 @@ static void deliver_all(struct bench *b)
 
 /* ---- reading ---- */
 
-static int count_entry(void *ctx, const struct entry *e, const char *header)
+static int count_entry(void *ctx, const struct entry *e, const char *summary)
 {
     (void)e;
-    *(size_t *)ctx += strlen(header);
+    *(size_t *)ctx += strlen(summary);
     return 0;
 }
 

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-static int count(void *ctx, const struct entry *e, const char *header)
+static int count(void *ctx, const struct entry *e, const char *summary)
 {
     (void)e;
-    assert_non_null(header);
+    assert_non_null(summary);
     ++*(int *)ctx;
     return 0;
 }

@@ -136,16 +136,16 @@ static void a_copy_that_is_read_counts_as_read(void **state)
 
 /* ---- walks ---- */
 
-static int add_number(void *ctx, const struct entry *e, const char *header)
+static int add_number(void *ctx, const struct entry *e, const char *summary)
 {
-    assert_non_null(strstr(header, e->uuid));
+    assert_non_null(strstr(summary, e->uuid));
     str_addf(ctx, "%lld ", (long long)e->received_ms);
     return 0;
 }
 
-static int stop_at_two(void *ctx, const struct entry *e, const char *header)
+static int stop_at_two(void *ctx, const struct entry *e, const char *summary)
 {
-    (void)header;
+    (void)summary;
     str_addf(ctx, "%lld ", (long long)e->received_ms);
     return e->received_ms == 2;
 }

@@ -303,13 +303,13 @@ struct search {
     struct str text;
 };
 
-static int look_into(void *ctx, const struct entry *e, const char *header)
+static int look_into(void *ctx, const struct entry *e, const char *summary)
 {
     struct search *s = ctx;
     struct err err;
 
     str_truncate(&s->text, 0);
-    str_add(&s->text, header);
+    str_add(&s->text, summary);
     str_addc(&s->text, '\n');
     for (uint32_t i = 0; content_chunk(s->st, e->content, i, &s->text, &err) == 1; i++)
         ;

@@ -163,9 +163,9 @@ int64_t desk_queued(struct desk *d)
     return n;
 }
 
-static int take_entry(void *ctx, const struct entry *e, const char *header)
+static int take_entry(void *ctx, const struct entry *e, const char *summary)
 {
-    (void)header;
+    (void)summary;
     *(struct entry *)ctx = *e;
     return 1;
 }

@@ -34,6 +34,25 @@ static struct message fill(const char *subject)
     return m;
 }
 
+static void add_json(struct str *out, const struct message *m, const struct row_state *st)
+{
+    struct str summary = STR_INIT;
+
+    row_summarize(&summary, m);
+    assert_true(row_is_summary(str_c(&summary)));
+    row_add_json(out, str_c(&summary), st);
+    str_clear(&summary);
+}
+
+static void add_tabs(struct str *out, const struct message *m, const struct row_state *st)
+{
+    struct str summary = STR_INIT;
+
+    row_summarize(&summary, m);
+    row_add_tabs(out, str_c(&summary), st);
+    str_clear(&summary);
+}
+
 static void a_json_row_has_the_keys_of_the_table(void **state)
 {
     struct message m = fill("Hello \"Bob\"");
@@ -41,7 +60,7 @@ static void a_json_row_has_the_keys_of_the_table(void **state)
 
     (void)state;
     m.flags = MESSAGE_IMPORTANT;
-    row_add_json(&out, &m, &flagged);
+    add_json(&out, &m, &flagged);
     assert_string_equal(str_c(&out),
                         "{\"_id\":\"" ID "\",\"from\":\"alice@a.com\","
                         "\"to\":[\"bob@b.com\",\"carol+Lists@b.com\"],\"subject\":\"Hello \\\"Bob\\\"\","
@@ -61,7 +80,7 @@ static void a_row_with_tabs_has_nine_cells(void **state)
     struct str out = STR_INIT;
 
     (void)state;
-    row_add_tabs(&out, &m, &unread);
+    add_tabs(&out, &m, &unread);
     assert_string_equal(str_c(&out), ID "\talice@a.com\tbob@b.com,carol+Lists@b.com\t\t"
                                         "2026-11-24T03:21:48.123Z\t42\tunread\t2\t/INBOX");
     str_clear(&out);
@@ -75,7 +94,7 @@ static void a_subject_adds_no_cell_and_no_row(void **state)
     size_t tabs = 0;
 
     (void)state;
-    row_add_tabs(&out, &m, &unread);
+    add_tabs(&out, &m, &unread);
     for (size_t i = 0; i < out.len; i++) {
         tabs += out.s[i] == '\t';
         assert_true((unsigned char)out.s[i] >= 0x20 || out.s[i] == '\t');
@@ -83,7 +102,7 @@ static void a_subject_adds_no_cell_and_no_row(void **state)
     assert_int_equal(tabs, 8);
     assert_non_null(strstr(str_c(&out), "\ta b  c [31m \xc3\xbc\t"));
     str_truncate(&out, 0);
-    row_add_json(&out, &m, &unread);
+    add_json(&out, &m, &unread);
     assert_null(strpbrk(str_c(&out), "\n\r\t\x1b"));
     str_clear(&out);
     message_clear(&m);
@@ -96,14 +115,14 @@ static void recipients_are_those_that_may_be_seen(void **state)
 
     (void)state;
     m.flags = MESSAGE_BLIND;
-    row_add_json(&out, &m, &unread);
+    add_json(&out, &m, &unread);
     assert_non_null(strstr(str_c(&out), "\"to\":[],"));
     str_truncate(&out, 0);
-    row_add_tabs(&out, &m, &unread);
+    add_tabs(&out, &m, &unread);
     assert_null(strstr(str_c(&out), "bob@"));
     str_truncate(&out, 0);
     message_add_shown(&m, "Dave@D.com"); /* a sender's own copy */
-    row_add_json(&out, &m, &unread);
+    add_json(&out, &m, &unread);
     assert_non_null(strstr(str_c(&out), "\"to\":[\"Dave@D.com\"],"));
     str_clear(&out);
     message_clear(&m);
@@ -116,7 +135,7 @@ static void an_envelope_is_a_row_and_more(void **state)
     struct json *j;
 
     (void)state;
-    row_add_json(&row, &m, &unread);
+    add_json(&row, &m, &unread);
     row_add_envelope(&envelope, &m, &unread);
     assert_memory_equal(row.s, envelope.s, row.len - 1);
     assert_string_equal(envelope.s + row.len - 1,
@@ -148,7 +167,7 @@ static void every_row_is_json_whatever_its_texts(void **state)
         struct json *j;
 
         message_add_part(&m, odd[i], odd[i], false, 0, NULL);
-        row_add_json(&out, &m, &st);
+        add_json(&out, &m, &st);
         j = json_parse(out.s, out.len, NULL);
         assert_non_null(j);
         assert_int_equal(json_size(json_get(j, "parts")), 3);
@@ -156,6 +175,48 @@ static void every_row_is_json_whatever_its_texts(void **state)
         str_clear(&out);
         message_clear(&m);
     }
+}
+
+static void a_header_is_no_summary(void **state)
+{
+    struct message m = fill("{");
+    struct str header = STR_INIT;
+
+    (void)state;
+    message_format(&header, &m);
+    assert_false(row_is_summary(str_c(&header)));
+    str_clear(&header);
+    message_clear(&m);
+}
+
+static void flags_of_both_kinds_stand_in_both_forms(void **state)
+{
+    static const struct row_state states[] = {
+        { "/INBOX", 0, false, false }, { "/INBOX", 0, true, false }, { "/INBOX", 0, false, true },
+    };
+    static const char *const json[] = {
+        "\"flags\":[\"secure\",\"blind\",\"unread\"]", "\"flags\":[\"secure\",\"blind\",\"read\"]",
+        "\"flags\":[\"secure\",\"blind\",\"unread\",\"flagged\"]",
+    };
+    static const char *const tabs[] = {
+        "\tsecure,blind,unread\t2\t", "\tsecure,blind,read\t2\t",
+        "\tsecure,blind,unread,flagged\t2\t",
+    };
+    struct message m = fill("s");
+    struct str out = STR_INIT;
+
+    (void)state;
+    m.flags = MESSAGE_SECURE | MESSAGE_BLIND;
+    for (size_t i = 0; i < N_ELEMENTS(states); i++) {
+        str_truncate(&out, 0);
+        add_json(&out, &m, &states[i]);
+        assert_non_null(strstr(str_c(&out), json[i]));
+        str_truncate(&out, 0);
+        add_tabs(&out, &m, &states[i]);
+        assert_non_null(strstr(str_c(&out), tabs[i]));
+    }
+    str_clear(&out);
+    message_clear(&m);
 }
 
 int main(void)
@@ -167,6 +228,8 @@ int main(void)
         cmocka_unit_test(recipients_are_those_that_may_be_seen),
         cmocka_unit_test(an_envelope_is_a_row_and_more),
         cmocka_unit_test(every_row_is_json_whatever_its_texts),
+        cmocka_unit_test(a_header_is_no_summary),
+        cmocka_unit_test(flags_of_both_kinds_stand_in_both_forms),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
