@@ -3,8 +3,10 @@
  * The way out: all paths, and whose turn it is.
  *
  * Invariant: whatever is in the queue has a path in memory, or is past the next rescan; so nothing
- * waits for ever. Memory may be lost or wrong at any time without harm: entries are removed by a
- * signed receipt only, and a message that goes twice is answered from the peer's record.
+ * waits for ever. Memory may be lost at any time without harm: entries are removed by a signed
+ * receipt only, and a message that goes twice is answered from the peer's record. But what memory
+ * says of an entry is only true once the turn that said so is on disk: a turn that is lost may give
+ * its entries' numbers away again, so what it has claimed is forgotten, and none of it has left.
  *
  * Paths that may have something to do stand in one list and get one bundle each in turn, as long
  * as the loop's turn lasts; so a path with a great backlog does not keep the others waiting.
@@ -158,13 +160,32 @@ static void rescan(void *ctx)
     }
 }
 
+/* What the lost turn has claimed is not ours; the number may be another entry's from now on. */
+static int forget_held(void *ctx, const char *key, void *value)
+{
+    struct outbound *o = ctx;
+    struct path *p = value;
+    size_t kept = 0;
+
+    (void)key;
+    for (size_t i = 0; i < p->n_held; i++)
+        if (p->held[i].turn != o->turns)
+            p->held[kept++] = p->held[i];
+    p->n_held = kept;
+    return 0;
+}
+
 static void committed(void *ctx, bool ok, const struct err *err)
 {
     struct outbound *o = ctx;
 
     (void)err;
-    if (!ok)
+    if (!ok) {
+        (void)map_each(o->paths, forget_held, o);
         loop_timer_set(o->rescan, OUTBOUND_STORE_MS);
+    }
+    o->turns++;
+    outbound_bundle_committed(o, ok);
 }
 
 void outbound_wrote(struct outbound *o)

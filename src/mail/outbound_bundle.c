@@ -10,6 +10,9 @@
  *
  * A message that is bigger than that size goes alone, if the peer takes it at all.
  *
+ * No bundle leaves before the claim of its entries is on disk (its seal is mostly still being made
+ * then): where that commit fails, an entry may be one that its client was told is not accepted.
+ *
  * The worker gets bytes and keys only. It never sees the path, and the path never waits for it:
  * a flight whose path or owner is gone is dropped by its id.
  */
@@ -336,10 +339,80 @@ static void put_aside_broken(struct flight *f)
     f->n = kept;
 }
 
+/* On the list of those whose claim is not yet on disk. */
+static void set_fresh(struct flight *f, bool is_fresh)
+{
+    struct outbound *o = f->o;
+
+    if (is_fresh) {
+        f->next_fresh = o->fresh;
+        f->fresh_at = &o->fresh;
+        o->fresh = f;
+        if (f->next_fresh != NULL)
+            f->next_fresh->fresh_at = &f->next_fresh;
+    } else if (f->fresh_at != NULL) {
+        *f->fresh_at = f->next_fresh;
+        if (f->next_fresh != NULL)
+            f->next_fresh->fresh_at = f->fresh_at;
+        f->fresh_at = NULL;
+    }
+}
+
+/* Sealed, and its claim is on disk. */
+static void depart(struct flight *f)
+{
+    struct path *p = f->path;
+    struct outbound *o = f->o;
+
+    if (p->state != PATH_SENDING || p->address == NULL) {
+        outbound_settle_return(f, p->last_error);
+        return;
+    }
+    f->phase = FLIGHT_SENT;
+    f->stanza = ELEMENT_BYTES + f->armor.len;
+    o->counters.bundles++;
+    o->counters.messages += f->n;
+    p->sent_bundles++;
+    p->sent_messages += f->n;
+    log_debug("outbound.sent bundle=%s destination=%s messages=%zu bytes=%zu", f->bundle,
+              p->destination, f->n, f->armor.len);
+    o->transport->seal(o->transport->self, p->origin, p->destination, p->address, f->bundle,
+                       f->armor.s, f->armor.len, f->token, outbound_settle_answer, o);
+    str_clear(&f->armor);
+}
+
+/* Its entries are as they were before the claim, or were never there: nothing is to be put back. */
+static void forget(struct flight *f)
+{
+    struct path *p = f->path;
+
+    p->has_more = true;
+    if (f->job != 0) {
+        worker_cancel(f->o->m->worker, f->job); /* its drop() releases it */
+        return;
+    }
+    (void)idmap_del(f->o->flights, f->token);
+    p->in_flight--;
+    outbound_ready(p);
+    outbound_bundle_destroy(f);
+}
+
+void outbound_bundle_committed(struct outbound *o, bool ok)
+{
+    struct flight *f;
+
+    while ((f = o->fresh) != NULL) {
+        set_fresh(f, false);
+        if (!ok)
+            forget(f);
+        else if (f->phase == FLIGHT_SEALED)
+            depart(f);
+    }
+}
+
 static void done(struct work *w)
 {
     struct flight *f = (struct flight *)w;
-    struct path *p = f->path;
     struct outbound *o = f->o;
 
     f->job = 0;
@@ -352,20 +425,12 @@ static void done(struct work *w)
     if (f->rc < 0) {
         err_prefix(&f->err, "sealing");
         outbound_settle_failed(f, &f->err);
-    } else if (f->n == 0 || p->state != PATH_SENDING || p->address == NULL) {
-        outbound_settle_return(f, p->last_error);
+    } else if (f->n == 0) {
+        outbound_settle_return(f, f->path->last_error);
+    } else if (f->fresh_at != NULL) {
+        f->phase = FLIGHT_SEALED;
     } else {
-        f->phase = FLIGHT_SENT;
-        f->stanza = ELEMENT_BYTES + f->armor.len;
-        o->counters.bundles++;
-        o->counters.messages += f->n;
-        p->sent_bundles++;
-        p->sent_messages += f->n;
-        log_debug("outbound.sent bundle=%s destination=%s messages=%zu bytes=%zu", f->bundle,
-                  p->destination, f->n, f->armor.len);
-        o->transport->seal(o->transport->self, p->origin, p->destination, p->address, f->bundle,
-                           f->armor.s, f->armor.len, f->token, outbound_settle_answer, o);
-        str_clear(&f->armor);
+        depart(f);
     }
     outbound_pump(o);
 }
@@ -408,6 +473,8 @@ static int launch(struct flight *f, struct err *err)
     f->token = idmap_add(o->flights, f);
     f->number = ++o->begun;
     p->in_flight++;
+    set_fresh(f, true);
+    outbound_wrote(o);
     f->job = worker_submit(o->m->worker, &f->work);
     return 0;
 }
@@ -450,8 +517,10 @@ void outbound_bundle_destroy(struct flight *f)
         free(f->items[i].settled);
         message_clear(&f->items[i].message);
     }
-    if (f->o != NULL)
+    if (f->o != NULL) {
+        set_fresh(f, false);
         f->o->sealing -= f->sealing;
+    }
     free(f->items);
     free(f->destination);
     identity_unref(&f->identity);

@@ -409,7 +409,7 @@ bool outbound_path_step(struct path *p)
 void outbound_path_hold(struct path *p, int64_t entry, bool is_solo)
 {
     p->held = mem_realloc(p->held, (p->n_held + 1) * sizeof(*p->held));
-    p->held[p->n_held++] = (struct held){ .entry = entry, .is_solo = is_solo };
+    p->held[p->n_held++] = (struct held){ .entry = entry, .is_solo = is_solo, .turn = p->o->turns };
 }
 
 /* ---- life ---- */

@@ -45,6 +45,7 @@ enum path_state {
 struct held {
     int64_t entry;
     bool is_solo;                  /* it goes alone: a bundle with it was refused */
+    uint64_t turn;                 /* of outbound.turns: whether its claim is on disk */
 };
 
 struct path {
@@ -93,6 +94,7 @@ struct flying {
 enum flight_phase {
     FLIGHT_NONE = 0,
     FLIGHT_SEALING,   /* on a worker */
+    FLIGHT_SEALED,    /* waits for the commit of the turn that claimed it */
     FLIGHT_SENT,      /* the transport has it */
     FLIGHT_CHECKING,  /* its receipt is on a worker */
 };
@@ -104,6 +106,8 @@ struct flight {
     struct path *path;             /* stays while it has flights */
     uint64_t token;                /* in outbound.flights */
     uint64_t number;               /* in the order of beginning */
+    struct flight *next_fresh;     /* in outbound.fresh */
+    struct flight **fresh_at;      /* NULL: its claim is on disk */
     enum flight_phase phase;
     uint64_t job;                  /* on a worker; 0 none */
     char bundle[UUID_SIZE];
@@ -136,6 +140,8 @@ struct outbound {
     struct idmap *asks;            /* token -> struct path: find and keys */
     struct idmap *flights;         /* token -> struct flight */
     struct path *ready, **ready_last;
+    struct flight *fresh;          /* claimed in this turn: what they carry may be taken back */
+    uint64_t turns;                /* commits heard of */
     struct loop_timer *sweep;
     struct loop_timer *rescan;
     bool is_started;
@@ -150,7 +156,7 @@ struct outbound {
 void outbound_ready(struct path *p);       /* its turn comes at the next pump */
 void outbound_pump(void *ctx);             /* as much as fits into this turn */
 void outbound_later(struct outbound *o);   /* pump in the next turn */
-/* The store was written in this turn: hear of a commit that fails. */
+/* The store was written in this turn: hear of its commit. */
 void outbound_wrote(struct outbound *o);
 
 /* ---- outbound_path.c ---- */
@@ -176,6 +182,8 @@ void outbound_path_hold(struct path *p, int64_t entry, bool is_solo);
 
 /* Claim, read and give to a worker one bundle. 1 begun, 0 nothing is due, -1 store trouble. */
 int outbound_bundle_begin(struct path *p, struct err *err);
+/* The commit of the turn in which they were claimed: those that are sealed leave, or all go. */
+void outbound_bundle_committed(struct outbound *o, bool ok);
 void outbound_bundle_destroy(struct flight *f);
 
 /* ---- outbound_settle.c ---- */

@@ -112,12 +112,48 @@ static void first_contact_may_fail_at_any_call(void **state)
     fail_msg("it never passed");
 }
 
+/*
+ * A turn in which a message is put and claimed at once, and whose commit fails: its client was told
+ * 702, so it must not leave; and the entry's number is the next message's, which must not leave the
+ * queue by the other's receipt.
+ */
+static void what_a_failed_turn_took_back_never_leaves(void **state)
+{
+    struct scene *s = *state;
+    size_t kept, failed = 0;
+
+    s->a->is_failing = true;
+    world_restart(s->a);
+    send_some(s);
+    settle(s);
+    kept = bobs(s);
+    /* From the last call, the commit, to the first: after a claim that fails a turn does less. */
+    for (size_t n = 8; n > 0; n--) {
+        world_send(s->a, "alice@a.test", "bob@b.test", 300, 0);
+        (void)store_failing_nth(s->a->mail.store, n);
+        loop_turn(s->a->mail.loop, false);
+        failed += store_failing_has_failed(s->a->mail.store);
+        (void)store_failing_nth(s->a->mail.store, 0);
+        kept += world_queued(s->a);
+        /* At once, and under the number that was given back. */
+        world_send(s->a, "alice@a.test", "bob@b.test", 400, 0);
+        loop_turn(s->a->mail.loop, false);
+        kept++;
+        settle(s);
+        world_turns(s->worlds, 3);
+        assert_int_equal(bobs(s), kept);
+    }
+    assert_true(failed >= 3 && failed < 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(senders_store_may_fail_at_any_call, scene_setup,
                                         scene_teardown),
         cmocka_unit_test_setup_teardown(receivers_store_may_fail_at_any_call, scene_setup,
+                                        scene_teardown),
+        cmocka_unit_test_setup_teardown(what_a_failed_turn_took_back_never_leaves, scene_setup,
                                         scene_teardown),
         cmocka_unit_test(first_contact_may_fail_at_any_call),
     };
