@@ -228,6 +228,11 @@ void conn_start_tls(struct conn *c)
     shake(c);
 }
 
+void conn_skip(struct conn *c, size_t n)
+{
+    c->skip = n;
+}
+
 void conn_close(struct conn *c)
 {
     if (c->ssl != NULL) {
@@ -255,6 +260,8 @@ static size_t hand_on(struct conn *c, char *s, size_t len)
             n = MIN(c->skip, len - at);
             c->skip -= n;
             at += n;
+            if (c->skip == 0 && the.protocol->octets != NULL)
+                the.protocol->octets(c);
             continue;
         }
         lf = memchr(s + at, '\n', len - at);
@@ -345,6 +352,16 @@ void drive_stop(void)
 }
 
 /* ---- times ---- */
+
+void str_add_numbered(struct str *out, const char *s, size_t number)
+{
+    const char *at = strstr(s, "%u");
+
+    if (at == NULL)
+        str_add(out, s);
+    else
+        str_addf(out, "%.*s%zu%s", (int)(at - s), s, number, at + 2);
+}
 
 void drive_took(double seconds)
 {

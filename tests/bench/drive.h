@@ -36,7 +36,8 @@ struct drive_protocol {
     void (*open)(struct conn *c);                            /* connected; may be NULL */
     void (*secured)(struct conn *c);                         /* after conn_start_tls() */
     void (*line)(struct conn *c, const char *s, size_t len); /* without its end; ends in NUL */
-    void (*closed)(struct conn *c);                          /* NULL: nobody may hang up on us */
+    void (*octets)(struct conn *c); /* what conn_skip() let pass has passed; may be NULL */
+    void (*closed)(struct conn *c); /* NULL: nobody may hang up on us */
 };
 
 /* host: dotted. spread: connections call from several addresses (our daemon limits each one's). */
@@ -50,7 +51,11 @@ _Noreturn void drive_die(const char *what, const char *why);
 void conn_say(struct conn *c, const void *p, size_t n);
 void conn_says(struct conn *c, const char *s);
 void conn_start_tls(struct conn *c);
-void conn_close(struct conn *c); /* TLS says goodbye, nothing is awaited */
+void conn_skip(struct conn *c, size_t n); /* from within line: n octets follow it */
+void conn_close(struct conn *c);          /* TLS says goodbye, nothing is awaited */
+
+/* s with the number for its %u, if it has one. */
+void str_add_numbered(struct str *out, const char *s, size_t number);
 
 /* An operation took so long; and the line of JSON: what, ops, began (monotonic), seconds, per_s,
  * p50_ms, p99_ms. */

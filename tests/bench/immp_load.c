@@ -3,10 +3,12 @@
  * Clients of an IMMP endpoint, over TLS 1.3, many in one thread.
  *
  *   immp_load [options] HOST PORT ACCOUNT deliver|login|handshake|idle
+ *   immp_load [options] HOST PORT ACCOUNT ask COMMAND
  *
  *   -c N   connections at a time (1)        -n N   end after so many operations
  *   -s N   octets of a message (4096)       -t S   or after so many seconds
- *   -d IMID  deliver to it (the account)
+ *   -d IMID  deliver to it (the account); with a %u in it, connection i to number i modulo
+ *   -u N     so many
  *
  * The account's secret comes from standard input. deliver: DELIVER, DATA and DONE in one write, the
  * next when the last one's answer has come; the time runs from when all have logged in. login:
@@ -26,8 +28,8 @@
 #include "seal/context.h"
 #include "seal/password.h"
 
-enum mode { MODE_DELIVER, MODE_LOGIN, MODE_HANDSHAKE, MODE_IDLE };
-static const char *const mode_names[] = { "deliver", "login", "handshake", "idle" };
+enum mode { MODE_DELIVER, MODE_LOGIN, MODE_HANDSHAKE, MODE_IDLE, MODE_ASK };
+static const char *const mode_names[] = { "deliver", "login", "handshake", "idle", "ask" };
 
 enum state {
     ST_GREETING = 0, /* connected; awaits 101 */
@@ -44,12 +46,13 @@ static struct {
     const char *account;
     char secret[1024];
     char h[PASSWORD_H_SIZE]; /* derived once: scrypt is the client's cost, and not measured */
-    size_t connections, limit, octets;
+    size_t connections, limit, octets, users;
+    const char *to, *command;
     double seconds, until, began;
     size_t n_ready, n_begun, n_open;
     struct conn *conns;
-    struct str request;
-} the = { .connections = 1, .octets = 4096 };
+    struct str content;
+} the = { .connections = 1, .octets = 4096, .users = 1 };
 
 /* ---- logging in ---- */
 
@@ -123,16 +126,29 @@ static void quit(struct conn *c)
     conn_says(c, "QUIT\n");
 }
 
-static void deliver(struct conn *c)
+/* The next operation, or none. */
+static void operate(struct conn *c)
 {
+    struct str say = STR_INIT;
+
     if (is_time()) {
         quit(c);
         return;
     }
     the.n_begun++;
     c->state = ST_ANSWER;
+    if (the.mode == MODE_ASK) {
+        c->since = drive_now();
+        conn_says(c, the.command);
+        return;
+    }
+    str_add(&say, "DELIVER TO ");
+    str_add_numbered(&say, the.to, c->index % the.users);
+    str_addf(&say, " SUBJECT \"bench\"; DATA t.txt LENGTH %zu; DONE\n", the.octets);
+    str_addn(&say, the.content.s, the.content.len);
     c->since = drive_now();
-    conn_say(c, the.request.s, the.request.len);
+    conn_say(c, say.s, say.len);
+    str_clear(&say);
 }
 
 static void begin(void)
@@ -171,13 +187,13 @@ static void ready(struct conn *c)
     }
     begin();
     for (size_t i = 0; i < the.connections; i++)
-        deliver(&the.conns[i]);
+        operate(&the.conns[i]);
 }
 
 static void said_goodbye(struct conn *c)
 {
     conn_close(c);
-    if (the.mode == MODE_DELIVER) {
+    if (the.mode == MODE_DELIVER || the.mode == MODE_ASK) {
         if (--the.n_open == 0)
             drive_stop();
         return;
@@ -198,6 +214,18 @@ static void on_secured(struct conn *c)
     conn_says(c, "\n");
 }
 
+static void answered(struct conn *c)
+{
+    drive_took(drive_now() - c->since);
+    operate(c);
+}
+
+static void on_octets(struct conn *c)
+{
+    if (c->count) /* they were the reply's last */
+        answered(c);
+}
+
 static void on_line(struct conn *c, const char *s, size_t len)
 {
     int code = atoi(s);
@@ -215,9 +243,16 @@ static void on_line(struct conn *c, const char *s, size_t len)
         prove(c, s);
     } else if (c->state == ST_PROOF && code == 210) {
         ready(c);
+    } else if (c->state == ST_ANSWER && the.mode == MODE_ASK) {
+        const char *octets = strstr(s, " length=");
+
+        c->count = s[3] != '-';
+        if (octets != NULL && (code == 251 || code == 231))
+            conn_skip(c, strtoul(octets + 8, NULL, 10) + 1);
+        else if (c->count)
+            answered(c);
     } else if (c->state == ST_ANSWER && (code == 201 || code == 202)) {
-        drive_took(drive_now() - c->since);
-        deliver(c);
+        answered(c);
     } else if (c->state == ST_QUIT && code == 205) {
         said_goodbye(c);
     }
@@ -225,12 +260,10 @@ static void on_line(struct conn *c, const char *s, size_t len)
 
 /* ---- the run ---- */
 
-static void make_request(const char *to)
+static void make_content(void)
 {
-    str_addf(&the.request, "DELIVER TO %s SUBJECT \"bench\"; DATA t.txt LENGTH %zu; DONE\n", to,
-             the.octets);
     for (size_t i = 0; i < the.octets; i++)
-        str_addc(&the.request, i % 64 == 63 ? '\n' : (char)('a' + i % 26));
+        str_addc(&the.content, i % 64 == 63 ? '\n' : (char)('a' + i % 26));
 }
 
 static void learn_h(void)
@@ -264,19 +297,21 @@ static void wait_for_end_of_input(void)
 static int usage(void)
 {
     (void)fputs("usage: immp_load [-c N] [-n N] [-t S] [-s N] [-d IMID] HOST PORT ACCOUNT "
-                "deliver|login|handshake|idle\n",
+                "deliver|login|handshake|idle|ask COMMAND\n",
                 stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct drive_protocol immp = { .secured = on_secured, .line = on_line };
-    const char *to = NULL;
+    static const struct drive_protocol immp = { .secured = on_secured,
+                                                .line = on_line,
+                                                .octets = on_octets };
+    struct str command = STR_INIT;
     size_t mode = 0, first;
     int o;
 
-    while ((o = getopt(argc, argv, "c:n:t:s:d:")) != -1) {
+    while ((o = getopt(argc, argv, "c:n:t:s:d:u:")) != -1) {
         switch (o) {
         case 'c':
             the.connections = strtoul(optarg, NULL, 10);
@@ -291,17 +326,22 @@ int main(int argc, char **argv)
             the.octets = strtoul(optarg, NULL, 10);
             break;
         case 'd':
-            to = optarg;
+            the.to = optarg;
+            break;
+        case 'u':
+            the.users = strtoul(optarg, NULL, 10);
             break;
         default:
             return usage();
         }
     }
-    if (argc - optind != 4 || the.connections == 0)
+    if (argc - optind < 4 || the.connections == 0 || the.users == 0)
         return usage();
     while (mode < N_ELEMENTS(mode_names) && strcmp(argv[optind + 3], mode_names[mode]) != 0)
         mode++;
     if (mode == N_ELEMENTS(mode_names))
+        return usage();
+    if ((mode == MODE_ASK) != (argc - optind == 5))
         return usage();
     the.mode = (enum mode)mode;
     the.account = argv[optind + 2];
@@ -310,7 +350,13 @@ int main(int argc, char **argv)
     the.secret[strcspn(the.secret, "\n")] = '\0';
     drive_setup(&immp, argv[optind], (uint16_t)atoi(argv[optind + 1]), true);
     the.conns = mem_zalloc(the.connections * sizeof(*the.conns));
-    make_request(to != NULL ? to : the.account);
+    make_content();
+    if (the.to == NULL)
+        the.to = the.account;
+    if (the.mode == MODE_ASK) {
+        str_addf(&command, "%s\n", argv[optind + 4]);
+        the.command = command.s;
+    }
     if (the.mode != MODE_HANDSHAKE)
         learn_h();
 
@@ -330,6 +376,7 @@ int main(int argc, char **argv)
     if (the.mode == MODE_IDLE)
         wait_for_end_of_input();
     free(the.conns);
-    str_clear(&the.request);
+    str_clear(&command);
+    str_clear(&the.content);
     return 0;
 }

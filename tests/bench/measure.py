@@ -132,3 +132,23 @@ def wait_until(what, condition, seconds=60, every=0.02):
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {seconds} s")
         time.sleep(every)
+
+
+def alternate(turns, *runs):
+    """Each in turn, so often: what the machine does meanwhile hits all alike. A list for each."""
+    out = [[] for _ in runs]
+    for _ in range(turns):
+        for i, run in enumerate(runs):
+            out[i].append(run())
+    return out
+
+
+def compared(ours, rival, what, less=False):
+    """Medians of a figure in both lists, and how many times better ours is."""
+    a, b = (median([r[what] for r in x]) for x in (ours, rival))
+    row = {"figure": what, "ours": a, "rival": b, "ratio": round((b / a if less else a / b), 3),
+           "ours_runs": ours, "rival_runs": rival}
+    for name, runs in (("ours", ours), ("rival", rival)):
+        if "cpu_us" in runs[0]:
+            row[f"{name}_cpu_us"] = median([r["cpu_us"]["total"] for r in runs])
+    return row
