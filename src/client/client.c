@@ -198,7 +198,7 @@ int client_hear(struct immp_client *c, const struct immp_handler *handler, struc
             return client_fail(c, &err, error);
         if (strcmp(r.pipeline, REPLY_ASYNC) == 0)
             continue;
-        if (status_is_permanent(r.code) || status_is_temporary(r.code))
+        if (r.code >= 400) /* codes that nobody has defined, too */
             (void)client_refused(r.code, r.text, error); /* the text is gone after this line */
         if (r.code / 10 == 75) /* "protocol error, closing" */
             c->is_broken = true;

@@ -185,8 +185,14 @@ static int finish(struct immp_client *c, const struct immp_message *m, immp_resu
     struct immp_error failed = { IMMP_OK, 0, "" };
     int code = immp_client_command(c, "DONE", &handler, &failed);
 
-    if (code >= 0 || (failed.status != 0 && results.n == m->n_to))
-        return 0; /* the last recipient's line may be a refusal: that is its result */
+    /* The last recipient's line may be a refusal: that is its result. */
+    if (results.n == m->n_to && (code >= 0 || failed.status != 0))
+        return 0;
+    if (code >= 0) {
+        c->is_broken = true;
+        (void)client_error(&failed, IMMP_UNCERTAIN, 0,
+                           "the server did not say of each recipient what became of the message");
+    }
     if (failed.status == 0)
         failed.kind = IMMP_UNCERTAIN;
     if (error != NULL)

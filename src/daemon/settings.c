@@ -140,16 +140,34 @@ struct reading {
 /* libconfuse reports through a function without a context; one file is read at a time. */
 static struct reading *now_reading;
 
+/* A fault is one line whatever the file holds: "\n" in a string of it is a line end. */
+static void add_printable(struct str *out, const char *s)
+{
+    bool is_utf8 = str_is_utf8(s, strlen(s));
+
+    for (; *s != '\0'; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (c < 0x20 || c == 0x7f || (c >= 0x80 && !is_utf8))
+            str_addf(out, "\\x%02x", c);
+        else
+            str_addc(out, *s);
+    }
+}
+
 static void fault(cfg_t *at, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void fault(cfg_t *at, const char *fmt, ...)
 {
+    struct str text = STR_INIT;
     va_list ap;
 
-    str_addf(now_reading->faults, "%s:%d: ", now_reading->path, at->line);
     va_start(ap, fmt);
-    str_vaddf(now_reading->faults, fmt, ap);
+    str_vaddf(&text, fmt, ap);
     va_end(ap);
+    str_addf(now_reading->faults, "%s:%d: ", now_reading->path, at->line);
+    add_printable(now_reading->faults, str_c(&text));
     str_addc(now_reading->faults, '\n');
+    str_clear(&text);
     now_reading->n_faults++;
 }
 

@@ -570,6 +570,7 @@ static void deliveries_that_fail_are_told_by_kind(void **state)
         int status;
     } rows[] = {
         { "C~ DELIVER\nS: 446 not you\nQUIT",                              true,  IMMP_DENIED,    446 },
+        { "C~ DELIVER\nS: 599 undefined\nQUIT",                            true,  IMMP_TEMPORARY, 599 },
         { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 443 too large",              true,  IMMP_PERMANENT, 443 },
         { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 272 already",                true,  IMMP_PROTOCOL,  0   },
         { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 271 x\nSILENCE",             false, IMMP_PERMANENT, 0   },
@@ -579,6 +580,11 @@ static void deliveries_that_fail_are_told_by_kind(void **state)
         { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 271 x\nTAKE 2\nS: 272 x\nC: DONE\nS: 702 disk full\nQUIT",
                                                                            true,  IMMP_TEMPORARY, 702 },
         { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 271 x\nTAKE 2\nS: 272 x\nC: DONE",
+                                                                           true,  IMMP_UNCERTAIN, 0   },
+        /* A good answer that names no recipient has not said that the message was taken. */
+        { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 271 x\nTAKE 2\nS: 272 x\nC: DONE\nS: 200 fine",
+                                                                           true,  IMMP_UNCERTAIN, 0   },
+        { "C~ DELIVER\nS: 270 go\nC~ DATA\nS: 271 x\nTAKE 2\nS: 272 x\nC: DONE\nS: 271 more",
                                                                            true,  IMMP_UNCERTAIN, 0   },
     };
     const char *to[] = { "bob@b.test" };

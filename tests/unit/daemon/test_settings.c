@@ -210,6 +210,20 @@ static void what_has_no_effect_yet_is_warned_of(void **state)
     str_clear(&faults);
 }
 
+static void a_fault_is_one_line_whatever_the_file_holds(void **state)
+{
+    struct str faults = STR_INIT;
+    struct settings *s = load("domain \"a\\n\\x1bb c\" { }\nstore { url = \"\\xff\" }\n", &faults);
+
+    (void)state;
+    assert_null(s);
+    assert_non_null(strstr(str_c(&faults), "a\\x0a\\x1bb c"));
+    assert_non_null(strstr(str_c(&faults), "\"\\xff\""));
+    for (const char *p = str_c(&faults); *p != '\0'; p++)
+        assert_true(*p == '\n' || ((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x7f));
+    str_clear(&faults);
+}
+
 static void all_faults_are_said_in_one_run(void **state)
 {
     struct str faults = STR_INIT;
@@ -286,6 +300,7 @@ int main(void)
         cmocka_unit_test(every_documented_key_is_understood),
         cmocka_unit_test(each_fault_is_said_with_its_line),
         cmocka_unit_test(what_has_no_effect_yet_is_warned_of),
+        cmocka_unit_test(a_fault_is_one_line_whatever_the_file_holds),
         cmocka_unit_test(all_faults_are_said_in_one_run),
         cmocka_unit_test(a_file_that_is_not_there_is_one_line),
         cmocka_unit_test(the_manual_names_every_key),
