@@ -129,6 +129,7 @@ static bool make_at(const struct sickness *sick, size_t n)
 {
     char dir[TEMP_DIR_SIZE];
     struct store *st = NULL;
+    struct account a = { 0 };
     struct err err = { ERR_NONE };
     int64_t inbox;
     bool has_failed, is_said = false;
@@ -146,7 +147,8 @@ static bool make_at(const struct sickness *sick, size_t n)
     (void)disk_failing_heal();
     st = must_open(dir);
     if (is_said)
-        assert_int_equal(account_get(st, "alice@a.example", &(struct account){ 0 }, NULL), 1);
+        assert_int_equal(account_get(st, "alice@a.example", &a, NULL), 1);
+    account_clear(&a);
     must_be_sound(st);
     store_close(&st);
     temp_dir_remove(dir);
