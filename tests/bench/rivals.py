@@ -101,7 +101,7 @@ class Dovecot:
             dir=self.folder, user=user, group=grp.getgrgid(os.getgid()).gr_name, crt=crt, key=key,
             location=location, password=PASSWORD, imaps=IMAPS_PORT, lmtp_port=LMTP_PORT,
             **(TUNED if tuned else DEFAULT)))
-        self.process = None
+        self.location, self.process = location, None
 
     def __enter__(self):
         self.process = world.Process(["dovecot", "-F", "-c", self.config], self.folder / "out")
