@@ -63,10 +63,13 @@ static void check_members(const struct json *j, const struct message *m, const s
 
 static void check_json(const struct message *m, const struct row_state *st)
 {
-    struct str row = STR_INIT, envelope = STR_INIT, header = STR_INIT;
+    struct str summary = STR_INIT, row = STR_INIT, envelope = STR_INIT, header = STR_INIT;
     struct json *j;
 
-    row_add_json(&row, m, st);
+    row_summarize(&summary, m);
+    FUZZ_CHECK(row_is_summary(str_c(&summary)));
+    row_add_json(&row, str_c(&summary), st);
+    str_clear(&summary);
     j = read_back(&row);
     FUZZ_CHECK(json_size(j) == 9);
     check_members(j, m, st);
@@ -92,10 +95,12 @@ static void check_json(const struct message *m, const struct row_state *st)
 
 static void check_tabs(const struct message *m, const struct row_state *st)
 {
-    struct str row = STR_INIT;
+    struct str summary = STR_INIT, row = STR_INIT;
     size_t tabs = 0;
 
-    row_add_tabs(&row, m, st);
+    row_summarize(&summary, m);
+    row_add_tabs(&row, str_c(&summary), st);
+    str_clear(&summary);
     for (size_t i = 0; i < row.len; i++) {
         FUZZ_CHECK(row.s[i] == '\t' || ((unsigned char)row.s[i] >= 0x20 && row.s[i] != 0x7f));
         tabs += row.s[i] == '\t';
