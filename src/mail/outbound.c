@@ -13,6 +13,7 @@
  */
 #include "mail/outbound_private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,18 +228,35 @@ void outbound_link_changed(struct outbound *o, const char *origin, bool is_up)
     outbound_later(o);
 }
 
+struct tally {
+    const char *destination;   /* NULL: any */
+    int64_t n;
+};
+
+static int count_path(void *ctx, const struct queue_path *qp)
+{
+    struct tally *t = ctx;
+
+    if (t->destination == NULL || strcmp(qp->destination, t->destination) == 0)
+        t->n += qp->entries;
+    return 0;
+}
+
 int outbound_retry(struct outbound *o, const char *destination, struct err *err)
 {
     struct link_change c = { .o = o, .destination = destination };
-    int n = queue_hurry(o->m->store, destination, clock_wall_ms(o->m->clock), err);
+    struct tally tally = { .destination = destination };
+    int64_t now_ms = clock_wall_ms(o->m->clock);
 
-    if (n < 0 || outbound_rescan(o, err) < 0)
+    if (queue_hurry(o->m->store, destination, now_ms, err) < 0 ||
+        queue_each_path(o->m->store, now_ms, count_path, &tally, err) < 0 ||
+        outbound_rescan(o, err) < 0)
         return -1;
     outbound_wrote(o);
     if (o->transport != NULL && destination != NULL)
         o->transport->forget(o->transport->self, destination);
     (void)map_each(o->paths, wake, &c);
-    return n;
+    return (int)MIN(tally.n, INT_MAX);
 }
 
 /* ---- the sweep: expiry, bundles without an answer, idle paths ---- */

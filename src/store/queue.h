@@ -92,7 +92,7 @@ int queue_each(struct store *st, const char *destination,
 int queue_each_expired(struct store *st, int64_t now_ms, int limit,
                        int (*fn)(void *ctx, const struct queue_entry *q), void *ctx,
                        struct err *err);
-/* Make all of a destination's entries (NULL: everything) due now. Returns how many, or -1. */
+/* Make due now what of a destination's entries (NULL: of all) is due later. Returns how many, or -1. */
 int queue_hurry(struct store *st, const char *destination, int64_t now_ms, struct err *err);
 
 #endif

@@ -312,11 +312,12 @@ int sqlite_queue_hurry(struct store *st, const char *destination, int64_t now_ms
         return -1;
     if (destination == NULL)
         rc = sqlite_query(db, &q, STMT_QUEUE_HURRY,
-                          "UPDATE queue SET at_ms = ?1, due_ms = ?1 WHERE state = ?2", err);
+                          "UPDATE queue SET at_ms = ?1, due_ms = ?1 WHERE state = ?2 AND at_ms > ?1"
+                          " AND path IN (SELECT id FROM paths)", err);
     else
         rc = sqlite_query(db, &q, STMT_QUEUE_HURRY_TO,
-                          "UPDATE queue SET at_ms = ?1, due_ms = ?1 WHERE state = ?2 AND"
-                          " path IN (SELECT id FROM paths WHERE destination = ?3)", err);
+                          "UPDATE queue SET at_ms = ?1, due_ms = ?1 WHERE state = ?2 AND at_ms > ?1"
+                          " AND path IN (SELECT id FROM paths WHERE destination = ?3)", err);
     if (rc < 0)
         return -1;
     sqlite_bind_int(&q, 1, now_ms);

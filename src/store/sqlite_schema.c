@@ -102,7 +102,10 @@ static const char *const steps[] = {
     " entry INTEGER PRIMARY KEY, folder INTEGER NOT NULL, content INTEGER NOT NULL);",
 
     /* 3: what an index shows of a message (wire/rows.h). NULL: stored before; made from its header. */
-    "ALTER TABLE contents ADD COLUMN summary TEXT;",
+    "ALTER TABLE contents ADD COLUMN summary TEXT;"
+    /* Entries that are due at once (a link came back) leave in their order without a sort. */
+    "DROP INDEX queue_path;"
+    "CREATE INDEX queue_path ON queue (path, state, at_ms, id, size);",
 };
 
 const int sqlite_schema_version = (int)N_ELEMENTS(steps);
