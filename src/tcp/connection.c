@@ -8,6 +8,10 @@
  * which its session has answered: the commit of that turn may take back what was said, so the end
  * is put off to the next one, when what is held is true.
  *
+ * Who has sent more than what takes a millisecond has the rest taken in later turns, and for a while
+ * all that comes after it: such backlogs share the half of a turn that is kept for what was put off.
+ * So a client that asks one thing at a time waits a turn, however many there are of the others.
+ *
  * Time before login is counted from line to line, not from byte to byte: who sends a byte a second
  * has said nothing. After login any byte will do, and so does a reader who takes his output.
  */
@@ -24,7 +28,7 @@
 #include "session/session.h"
 #include "wire/reply.h"
 
-static void offer(struct connection *c);
+static void offer(struct connection *c, size_t slice_bytes, int64_t ms);
 
 /* ---- what is put off to the next turn ---- */
 
@@ -40,7 +44,7 @@ static void later(void *ctx)
     }
     if (c->wants_offer) {
         c->wants_offer = false;
-        offer(c);
+        offer(c, CONNECTION_SLICE_BYTES, CONNECTION_SLICE_MS);
     }
 }
 
@@ -50,6 +54,12 @@ static void put_off(struct connection *c)
         return;
     c->has_later = true;
     loop_defer(c->mail->loop, later, c);
+}
+
+static void offer_later(struct connection *c)
+{
+    c->wants_offer = true;
+    put_off(c);
 }
 
 static void end_soon(struct connection *c)
@@ -148,16 +158,16 @@ static void on_secured(void *ctx)
 
 /* ---- input ---- */
 
-/* As much as the session takes, in slices, so that one client's backlog does not fill the turn. */
-static void offer(struct connection *c)
+/* As much as the session takes, in slices, until the time is up: the rest comes in a later turn. */
+static void offer(struct connection *c, size_t slice_bytes, int64_t ms)
 {
-    int64_t until_ms = clock_mono_ms(c->mail->clock) + CONNECTION_SLICE_MS;
+    int64_t now_ms = clock_mono_ms(c->mail->clock), until_ms = now_ms + ms;
     const char *p;
     size_t n, slice, taken;
 
     do {
         p = stream_peek(c->stream, &n);
-        slice = MIN(n, CONNECTION_SLICE_BYTES);
+        slice = MIN(n, slice_bytes);
         if (slice == 0)
             return;
         taken = session_input(c->session, p, slice);
@@ -169,11 +179,11 @@ static void offer(struct connection *c)
         }
         if (taken < slice)
             return; /* resume() or drained will tell when it takes more */
-    } while (clock_mono_ms(c->mail->clock) < until_ms);
-    if (taken < n) {
-        c->wants_offer = true;
-        put_off(c);
-    }
+        now_ms = clock_mono_ms(c->mail->clock);
+    } while (now_ms <= until_ms);
+    c->bulk_until_ms = now_ms + CONNECTION_BULK_MS;
+    if (taken < n)
+        offer_later(c);
 }
 
 static void on_data(void *ctx)
@@ -182,8 +192,10 @@ static void on_data(void *ctx)
 
     if (c->is_upgrading)
         refuse_clear_bytes(c);
+    else if (clock_mono_ms(c->mail->clock) < c->bulk_until_ms)
+        offer_later(c);
     else
-        offer(c);
+        offer(c, CONNECTION_FIRST_BYTES, 0);
 }
 
 static void on_drained(void *ctx)
@@ -192,7 +204,7 @@ static void on_drained(void *ctx)
 
     session_drained(c->session);
     if (!c->is_upgrading)
-        offer(c);
+        offer(c, CONNECTION_SLICE_BYTES, CONNECTION_SLICE_MS);
 }
 
 /* ---- the end ---- */
@@ -259,10 +271,7 @@ static void session_close(void *ctx)
 
 static void session_resume(void *ctx)
 {
-    struct connection *c = ctx;
-
-    c->wants_offer = true;
-    put_off(c);
+    offer_later(ctx);
 }
 
 static void session_set_idle(void *ctx, int64_t ms)
