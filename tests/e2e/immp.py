@@ -31,8 +31,9 @@ class Reply:
 
 
 class Client:
-    def __init__(self, host, port=1025, timeout=20):
-        self.sock = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, host, port=1025, timeout=20, source=None):
+        self.sock = socket.create_connection((host, port), timeout=timeout,
+                                             source_address=source and (source, 0))
         self.buf = b""
         self.greeting = [self.reply() for _ in range(1)]
         while self.greeting[-1].code != 101:
