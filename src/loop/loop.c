@@ -15,6 +15,7 @@
 
 #include "loop/loop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -66,11 +67,20 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
     (void)arg;
 }
 
+/* A buffer that cannot grow would lose bytes of a stream without a word: rather end, as we do. */
+static void set_memory(void)
+{
+    event_set_mem_functions(mem_alloc, mem_realloc, free);
+}
+
 struct loop *loop_create(const struct clock *clock, struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct loop *lp = mem_zalloc(sizeof(*lp));
-    struct event_config *cfg = event_config_new();
+    struct event_config *cfg;
 
+    (void)pthread_once(&once, set_memory);
+    cfg = event_config_new();
     event_set_log_callback(on_libevent_message);
     lp->clock = clock;
     lp->now_ms = clock_mono_ms(clock);

@@ -28,7 +28,7 @@
 #include "session/session.h"
 #include "wire/reply.h"
 
-static void offer(struct connection *c, size_t slice_bytes, int64_t ms);
+static void offer(struct connection *c, int64_t ms);
 
 /* ---- what is put off to the next turn ---- */
 
@@ -44,7 +44,7 @@ static void later(void *ctx)
     }
     if (c->wants_offer) {
         c->wants_offer = false;
-        offer(c, CONNECTION_SLICE_BYTES, CONNECTION_SLICE_MS);
+        offer(c, CONNECTION_SLICE_MS);
     }
 }
 
@@ -159,7 +159,7 @@ static void on_secured(void *ctx)
 /* ---- input ---- */
 
 /* As much as the session takes, in slices, until the time is up: the rest comes in a later turn. */
-static void offer(struct connection *c, size_t slice_bytes, int64_t ms)
+static void offer(struct connection *c, int64_t ms)
 {
     int64_t now_ms = clock_mono_ms(c->mail->clock), until_ms = now_ms + ms;
     const char *p;
@@ -167,7 +167,7 @@ static void offer(struct connection *c, size_t slice_bytes, int64_t ms)
 
     do {
         p = stream_peek(c->stream, &n);
-        slice = MIN(n, slice_bytes);
+        slice = MIN(n, CONNECTION_SLICE_BYTES);
         if (slice == 0)
             return;
         taken = session_input(c->session, p, slice);
@@ -195,7 +195,7 @@ static void on_data(void *ctx)
     else if (clock_mono_ms(c->mail->clock) < c->bulk_until_ms)
         offer_later(c);
     else
-        offer(c, CONNECTION_FIRST_BYTES, 0);
+        offer(c, 0);
 }
 
 static void on_drained(void *ctx)
@@ -204,7 +204,7 @@ static void on_drained(void *ctx)
 
     session_drained(c->session);
     if (!c->is_upgrading)
-        offer(c, CONNECTION_SLICE_BYTES, CONNECTION_SLICE_MS);
+        offer(c, CONNECTION_SLICE_MS);
 }
 
 /* ---- the end ---- */

@@ -15,8 +15,7 @@
 #include <stdint.h>
 
 #define CONNECTION_HANDSHAKE_MS   30000
-#define CONNECTION_FIRST_BYTES    (4u * 1024)   /* of input just come, between two looks at the clock */
-#define CONNECTION_SLICE_BYTES    (16u * 1024)  /* of input that was put off, likewise */
+#define CONNECTION_SLICE_BYTES    (4u * 1024)   /* of input between two looks at the clock */
 #define CONNECTION_SLICE_MS       1             /* of a turn, for what one connection has put off */
 #define CONNECTION_BULK_MS        100           /* so long, what comes after a backlog is put off too */
 #define CONNECTION_PROGRESS_BYTES 4096u         /* before login: input that counts like a line */
