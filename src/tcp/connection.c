@@ -177,9 +177,12 @@ static void offer(struct connection *c, int64_t ms)
             begin_tls(c);
             return;
         }
-        if (taken < slice)
-            return; /* resume() or drained will tell when it takes more */
         now_ms = clock_mono_ms(c->mail->clock);
+        if (taken < slice) {
+            /* resume() or drained will tell when it takes more */
+            c->bulk_until_ms = now_ms + CONNECTION_BULK_MS;
+            return;
+        }
     } while (now_ms <= until_ms);
     c->bulk_until_ms = now_ms + CONNECTION_BULK_MS;
     if (taken < n)
@@ -192,7 +195,7 @@ static void on_data(void *ctx)
 
     if (c->is_upgrading)
         refuse_clear_bytes(c);
-    else if (clock_mono_ms(c->mail->clock) < c->bulk_until_ms)
+    else if (c->wants_offer || clock_mono_ms(c->mail->clock) < c->bulk_until_ms)
         offer_later(c);
     else
         offer(c, 0);
