@@ -80,6 +80,9 @@ built gcc all
 built gcc check TESTS=
 unit_tests gcc gcc
 e2e_tests gcc gcc
+say "gcc: bench-smoke, beside the rivals"
+built gcc bench-programs
+one "bench-smoke" env IMMP_RUN_AS="$user" "$work/src/tests/bench/bench" --smoke --build "$work/gcc"
 
 say "clang with ASan and UBSan: build"
 configured asan CC=clang CFLAGS='-O1 -g' --enable-werror --enable-sanitizers

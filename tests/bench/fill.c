@@ -3,10 +3,12 @@
  * Fill a mailbox at the speed of the store, for what is measured in big ones.
  *
  *   fill DATA-DIR ADDRESS MESSAGES [OCTETS [UNREAD]]
+ *   fill DATA-DIR ADDRESS accounts N
  *
  * DATA-DIR is that of an immpd that is not running; the account must be there. Messages go to its
  * INBOX as a local delivery puts them; all but the last UNREAD (100) are marked read, and their
- * words are indexed for searching, as the daemon does in idle turns.
+ * words are indexed for searching, as the daemon does in idle turns. accounts: make as many that
+ * nobody can log in to; the %u in ADDRESS is the number.
  */
 #include "config.h"
 
@@ -82,6 +84,25 @@ static void index_texts(struct fill *f)
     }
 }
 
+static void make_accounts(struct fill *f, const char *address, size_t n)
+{
+    const char *at = strstr(address, "%u");
+
+    if (at == NULL)
+        exit(2);
+    for (size_t i = 0; i < n; i++) {
+        struct str name = STR_INIT;
+        struct account a = { .n = 32768, .r = 8, .p = 1 };
+
+        str_addf(&name, "%.*s%zu%s", (int)(at - address), address, i, at + 2);
+        a.address = name.s;
+        MUST(f, account_put(f->st, &a, &f->err));
+        str_clear(&name);
+    }
+    MUST(f, store_commit(f->st, &f->err));
+    store_close(&f->st);
+}
+
 int main(int argc, char **argv)
 {
     struct fill f = { .octets = 4096 };
@@ -91,6 +112,12 @@ int main(int argc, char **argv)
     if (argc < 4) {
         (void)fputs("usage: fill DATA-DIR ADDRESS MESSAGES [OCTETS [UNREAD]]\n", stderr);
         return 2;
+    }
+    if (strcmp(argv[3], "accounts") == 0 && argc == 5) {
+        MUST(&f, store_open("sqlite:immp.db", argv[1], &f.st, &f.err));
+        make_accounts(&f, argv[2], strtoul(argv[4], NULL, 10));
+        (void)puts("{\"what\":\"accounts\"}");
+        return 0;
     }
     n = strtoul(argv[3], NULL, 10);
     f.octets = argc > 4 ? strtoul(argv[4], NULL, 10) : f.octets;

@@ -8,7 +8,7 @@
  *   -c N   connections at a time (1)        -n N   end after so many operations
  *   -s N   octets of a message (4096)       -t S   or after so many seconds
  *   -d IMID  deliver to it (the account); with a %u in it, connection i to number i modulo
- *   -u N     so many
+ *   -u N     so many; with -r, message i to number i modulo so many
  *
  * The account's secret comes from standard input. deliver: DELIVER, DATA and DONE in one write, the
  * next when the last one's answer has come; the time runs from when all have logged in. login:
@@ -48,6 +48,7 @@ static struct {
     char h[PASSWORD_H_SIZE]; /* derived once: scrypt is the client's cost, and not measured */
     size_t connections, limit, octets, users;
     const char *to, *command;
+    bool is_round;
     double seconds, until, began;
     size_t n_ready, n_begun, n_open;
     struct conn *conns;
@@ -143,7 +144,7 @@ static void operate(struct conn *c)
         return;
     }
     str_add(&say, "DELIVER TO ");
-    str_add_numbered(&say, the.to, c->index % the.users);
+    str_add_numbered(&say, the.to, (the.is_round ? the.n_begun : c->index) % the.users);
     str_addf(&say, " SUBJECT \"bench\"; DATA t.txt LENGTH %zu; DONE\n", the.octets);
     str_addn(&say, the.content.s, the.content.len);
     c->since = drive_now();
@@ -311,7 +312,7 @@ int main(int argc, char **argv)
     size_t mode = 0, first;
     int o;
 
-    while ((o = getopt(argc, argv, "c:n:t:s:d:u:")) != -1) {
+    while ((o = getopt(argc, argv, "c:n:t:s:d:u:r")) != -1) {
         switch (o) {
         case 'c':
             the.connections = strtoul(optarg, NULL, 10);
@@ -327,6 +328,9 @@ int main(int argc, char **argv)
             break;
         case 'd':
             the.to = optarg;
+            break;
+        case 'r':
+            the.is_round = true;
             break;
         case 'u':
             the.users = strtoul(optarg, NULL, 10);

@@ -5,6 +5,8 @@ children from /proc, turns of ours and the rival's that alternate, medians."""
 import json
 import os
 import pathlib
+import platform
+import re
 import socket
 import statistics
 import subprocess
@@ -152,3 +154,39 @@ def compared(ours, rival, what, less=False):
         if "cpu_us" in runs[0]:
             row[f"{name}_cpu_us"] = median([r["cpu_us"]["total"] for r in runs])
     return row
+
+
+# ---- the machine
+
+def _output(*argv):
+    try:
+        return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
+def _version_of(package):
+    text = _output("dpkg-query", "-W", "-f", "${Version}", package)
+    return text.split("-")[0].split(":")[-1].split("+")[0] if text else "?"
+
+
+def machine(folder, build, argv):
+    """What a figure cannot be read without."""
+    info = pathlib.Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", info)
+    memory = re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    source = str(pathlib.Path(__file__).parent)
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": _output("git", "-c", "safe.directory=*", "-C", source, "describe", "--always",
+                          "--dirty") or "?",
+        "cpu": model[1] if model else platform.machine(), "cores": os.cpu_count(),
+        "memory_gb": round(int(memory[1]) / 1e6), "kernel": platform.release(),
+        "filesystem": _output("stat", "-f", "-c", "%T", str(folder)),
+        "load": f"{os.getloadavg()[0]:.1f}", "arguments": argv,
+        "versions": {
+            "immpd": _output(str(build / "immpd"), "-V").splitlines()[0].split()[-1],
+            "openssl": _version_of("libssl3"), "sqlite": _version_of("libsqlite3-0"),
+            "prosody": _version_of("prosody"), "ejabberd": _version_of("ejabberd"),
+            "dovecot": _version_of("dovecot-core"), "postfix": _version_of("postfix")},
+    }

@@ -2,10 +2,10 @@
 """Dovecot, and Postfix, each with folders and ports of its own on loopback. What is tuned for them
 stands here, and docs/performance.md tells it."""
 
-import getpass
 import grp
 import os
 import pathlib
+import pwd
 
 import world
 
@@ -95,7 +95,7 @@ class Dovecot:
         for name in ("run", "state", "mail"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         crt, key = authority.issue("b.test")
-        user = getpass.getuser()
+        user = pwd.getpwuid(os.getuid()).pw_name
         self.config = self.folder / "dovecot.conf"
         self.config.write_text(DOVECOT.format(
             dir=self.folder, user=user, group=grp.getgrgid(os.getgid()).gr_name, crt=crt, key=key,
