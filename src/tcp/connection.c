@@ -29,6 +29,7 @@
 #include "wire/reply.h"
 
 static void offer(struct connection *c, int64_t ms);
+static void end_soon(struct connection *c);
 
 /* ---- what is put off to the next turn ---- */
 
@@ -46,6 +47,8 @@ static void later(void *ctx)
         c->wants_offer = false;
         offer(c, CONNECTION_SLICE_MS);
     }
+    if (c->has_ended && !c->wants_offer)
+        end_soon(c);
 }
 
 static void put_off(struct connection *c)
@@ -232,7 +235,11 @@ static void on_closed(void *ctx, const struct err *why)
     if (why->kind != ERR_NONE)
         log_debug("endpoint.broken remote=%s why=%s", stream_address(c->stream),
                   log_quote(why->text));
-    end_soon(c);
+    /* What was said before the end, and put off, is still to be heard. */
+    if (why->kind == ERR_NONE && c->wants_offer)
+        c->has_ended = true;
+    else
+        end_soon(c);
 }
 
 void connection_end(struct connection *c, enum status why)

@@ -44,6 +44,7 @@ struct connection {
     bool is_upgrading;                 /* from the 204 to the end of the handshake */
     bool is_ending;                    /* `later` closes it */
     bool wants_offer;                  /* `later` offers the input that was left */
+    bool has_ended;                    /* by the peer, and there was input left */
     bool has_later;                    /* `later` is deferred */
     int64_t bulk_until_ms;             /* it sends more than a turn can take */
 

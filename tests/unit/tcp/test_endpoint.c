@@ -557,6 +557,26 @@ static void who_has_gone_after_done_is_delivered_for_all_the_same(void **state)
     caller_close(&c);
 }
 
+/* Also where that is the end of more than one turn takes. */
+static void what_came_before_the_end_is_taken_to_the_last(void **state)
+{
+    struct desk *d = *state;
+    struct caller *c = caller_enter(d, "alice@a.com");
+    struct str say = STR_INIT;
+
+    for (int i = 0; i < 20000; i++)
+        str_add(&say, "NOOP\n");
+    str_add(&say, DELIVER "DONE\n");
+    d->hall->clock.mono_ms = hasty_ms;
+    stream_write(c->stream, say.s, say.len);
+    stream_close(&c->stream, true);
+    desk_turns(d, 100);
+    assert_int_equal(hall_total(d->hall, "bob@a.com", "INBOX"), 1);
+    assert_int_equal(endpoint_connections(d->endpoint), 0);
+    str_clear(&say);
+    caller_close(&c);
+}
+
 /* ---- the end ---- */
 
 static void all_are_told_that_the_daemon_stops(void **state)
@@ -685,6 +705,7 @@ int main(void)
         T(a_backlog_is_taken_in_slices_over_several_turns),
         T(a_failing_store_never_lets_a_false_answer_leave),
         T(who_has_gone_after_done_is_delivered_for_all_the_same),
+        T(what_came_before_the_end_is_taken_to_the_last),
         T(all_are_told_that_the_daemon_stops),
         cmocka_unit_test(an_endpoint_may_go_with_connections_in_any_state),
         T(a_new_context_serves_those_who_upgrade_from_then_on),
