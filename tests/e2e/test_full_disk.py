@@ -103,8 +103,11 @@ def test_a_full_disk_refuses_loses_nothing_and_is_left_by_itself(full):
     assert b"to myself" in alice.fetch("/inbox", want_alice[0])
     assert session(full.a, "alice@a.test", "wonder land").check()["/inbox"][1] >= 1
     assert "disk" in full.a.log_text(), "the operator is told what to do"
+    done = full.a.ctl("account", "add", "carol@a.test", secret="s", check=False)
+    assert done.returncode == 1 and "full" in done.stdout, done.stdout
 
     full.filler.free()
+    full.a.add_account("carol@a.test", "s")
     for id in refused:
         assert deliver(alice, "bob@b.test", "x" * 3000, id) == 202
     for id, size in [(i, 70000) for i in not_mine] + [(i, 700000) for i in not_big]:

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every call of the store fails once: for each scenario the n-th, for n from 1 until it passes.
- * After each: every command has exactly one last reply, no reply claims what is not on disk,
- * nothing is half-stored, and the session serves on.
+ * Every call of the store fails once, and every call of the disk below it, once or until it is
+ * healed: for each scenario the n-th, for n from 1 until it passes. After each: every command has
+ * exactly one last reply, no reply claims what is not on disk, nothing is half-stored, and the
+ * session serves on.
  */
 #include "config.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/disk_failing.h"
 #include "lib/store_failing.h"
 #include "unit/session/hall.h"
 
@@ -20,6 +22,7 @@ struct scenario {
     size_t octets;
     size_t replies;         /* last lines */
     bool has_mail;          /* alice's INBOX has two unread messages */
+    bool only_reads;
 };
 
 static const struct scenario scenarios[] = {
@@ -32,8 +35,8 @@ static const struct scenario scenarios[] = {
       false },
     { "big parts, cancelled",
       "DELIVER TO bob@a.com; DATA a LENGTH 600000; CANCEL; DONE\n", 600000, 4, false },
-    { "check", "MBOX CHECK /inbox +RECURSIVE; MBOX LIST", 0, 2, true },
-    { "index", "MBOX INDEX /inbox +JSON; MBOX INDEX /inbox:unread LIMIT 1", 0, 2, true },
+    { "check", "MBOX CHECK /inbox +RECURSIVE; MBOX LIST", 0, 2, true, true },
+    { "index", "MBOX INDEX /inbox +JSON; MBOX INDEX /inbox:unread LIMIT 1", 0, 2, true, true },
     { "fetch", "MBOX FETCH /inbox:* PART text.txt; MBOX CHECK /inbox", 0, 2, true },
     { "fetch json", "MBOX FETCH /inbox:unread +JSON +PRETTY", 0, 1, true },
     { "mixed", "DELIVER TO bob@a.com; DATA a LENGTH 1; DONE; MBOX FETCH /inbox:* PART text.txt\nx",
@@ -96,8 +99,32 @@ static void check(struct hall *h, const struct scenario *sc, const struct seen *
     hall_expect(h, "NOOP", "200 Done.\n");
 }
 
+struct sickness {
+    enum disk_fault fault;  /* DISK_WELL: the store's calls fail, not the disk's */
+    bool is_sticky;
+};
+
+static void fall_ill(struct hall *h, const struct sickness *sick, size_t n)
+{
+    if (sick->fault == DISK_WELL)
+        (void)store_failing_nth(h->mail.store, n);
+    else
+        disk_failing_nth(h->dir, sick->fault, n, sick->is_sticky);
+}
+
+/* Has it been? */
+static bool heal(struct hall *h, const struct sickness *sick)
+{
+    bool was = sick->fault == DISK_WELL ? store_failing_has_failed(h->mail.store)
+                                        : disk_failing_has_failed();
+
+    (void)store_failing_nth(h->mail.store, 0);
+    (void)disk_failing_heal();
+    return was;
+}
+
 /* True if the n-th call has come. */
-static bool fail_once(const struct scenario *sc, size_t n)
+static bool fail_once(const struct scenario *sc, const struct sickness *sick, size_t n)
 {
     struct hall *h = hall_open();
     struct seen seen;
@@ -108,10 +135,9 @@ static bool fail_once(const struct scenario *sc, size_t n)
         (void)hall_message(h, "alice@a.com", "One", "one");
         (void)hall_message(h, "alice@a.com", "Two", "two");
     }
-    (void)store_failing_nth(h->mail.store, n);
+    fall_ill(h, sick, n);
     play(h, sc);
-    has_failed = store_failing_has_failed(h->mail.store);
-    (void)store_failing_nth(h->mail.store, 0);
+    has_failed = heal(h, sick);
     hall_turn(h);
     read_replies(h, &seen);
     check(h, sc, &seen, n);
@@ -129,12 +155,28 @@ static bool fail_once(const struct scenario *sc, size_t n)
 
 static void each_call_fails_once(void **state)
 {
+    static const struct sickness store = { DISK_WELL, false };
     const struct scenario *sc = *state;
     size_t n = 1;
 
-    while (fail_once(sc, n))
+    while (fail_once(sc, &store, n))
         n++;
     assert_true(n > 2);
+}
+
+static void each_call_of_the_disk_fails(void **state)
+{
+    static const struct sickness all[] = { { DISK_FULL, false }, { DISK_FULL, true },
+                                           { DISK_BROKEN, false }, { DISK_BROKEN, true } };
+    const struct scenario *sc = *state;
+
+    for (size_t i = 0; i < N_ELEMENTS(all); i++) {
+        size_t n = 1;
+
+        while (fail_once(sc, &all[i], n))
+            n++;
+        assert_true(n > 1 || sc->only_reads);   /* what is read is in the cache */
+    }
 }
 
 static void a_login_survives_a_store_that_fails(void **state)
@@ -169,13 +211,18 @@ static void a_login_survives_a_store_that_fails(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(scenarios) + 1] = { { 0 } };
+    struct CMUnitTest tests[2 * N_ELEMENTS(scenarios) + 1] = { { 0 } };
     size_t n = 0;
 
-    for (; n < N_ELEMENTS(scenarios); n++)
-        tests[n] = (struct CMUnitTest){ .name = scenarios[n].name,
-                                        .test_func = each_call_fails_once,
-                                        .initial_state = (void *)(uintptr_t)&scenarios[n] };
+    for (; n < 2 * N_ELEMENTS(scenarios); n++) {
+        const struct scenario *sc = &scenarios[n / 2];
+
+        tests[n] = (struct CMUnitTest){ .name = sc->name,
+                                        .test_func = n % 2 == 0 ? each_call_fails_once
+                                                                : each_call_of_the_disk_fails,
+                                        .initial_state = (void *)(uintptr_t)sc };
+    }
     tests[n] = (struct CMUnitTest)cmocka_unit_test(a_login_survives_a_store_that_fails);
+    disk_failing_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
