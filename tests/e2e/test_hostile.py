@@ -52,14 +52,14 @@ def test_memory_is_bounded_and_others_are_served(played, attack, each, in_all):
     assert got["grown_kb"] <= each * got.get("connections", 0) + in_all + MORE_KB, got
     for what in ("noop", "deliver"):
         turns = 1 if what == "noop" else 4      # DELIVER is three questions and a commit
-        assert got[what]["p50_ms"] <= SLOW * turns * (100 + 10 * before[what]["p50_ms"]), (what, got)
-        assert got[what]["p99_ms"] <= SLOW * turns * (500 + 10 * before[what]["p99_ms"]), (what, got)
+        assert got[what]["p50_ms"] <= SLOW * turns * (150 + 10 * before[what]["p50_ms"]), (what, got)
+        assert got[what]["p99_ms"] <= SLOW * turns * (1000 + 10 * before[what]["p99_ms"]), (what, got)
 
 
 def test_nobody_was_turned_away_and_what_was_no_tls_was_closed(played):
     assert played.figures["silence"]["refused"] == 0
     counts = played.figures["TLS garbage"]["counts"]
-    assert counts["closed"] == counts["tried"] > 10
+    assert counts["closed"] == counts["tried"] > 2
 
 
 def test_mail_waits_for_receipts_that_never_come(played):

@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,13 +212,15 @@ static void a_login_survives_a_store_that_fails(void **state)
 
 int main(void)
 {
+    static char names[N_ELEMENTS(scenarios)][64];
     struct CMUnitTest tests[2 * N_ELEMENTS(scenarios) + 1] = { { 0 } };
     size_t n = 0;
 
     for (; n < 2 * N_ELEMENTS(scenarios); n++) {
         const struct scenario *sc = &scenarios[n / 2];
 
-        tests[n] = (struct CMUnitTest){ .name = sc->name,
+        (void)snprintf(names[n / 2], sizeof(names[0]), "%s, the disk", sc->name);
+        tests[n] = (struct CMUnitTest){ .name = n % 2 == 0 ? sc->name : names[n / 2],
                                         .test_func = n % 2 == 0 ? each_call_fails_once
                                                                 : each_call_of_the_disk_fails,
                                         .initial_state = (void *)(uintptr_t)sc };
