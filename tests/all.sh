@@ -107,6 +107,8 @@ one "make install" as_user make -C "$work/gcc" install DESTDIR="$work/dest"
 one "make distcheck" as_user make -C "$work/gcc" distcheck TESTS=tests/check-layers AM_DISTCHECK_CONFIGURE_FLAGS=
 one "man pages" as_user sh -c "mandoc -T lint -W warning '$work'/src/docs/man/*.[158]"
 one "cppcheck" as_user "$work/src/tests/cppcheck" "$work/src"
+one "clang-tidy" as_user "$work/src/tests/clang-tidy" "$work/gcc"
+one "gcc -fanalyzer" as_user "$work/src/tests/analyzer" "$work/gcc"
 one "valgrind on the unit tests" as_user "$work/src/tests/valgrind" "$work/gcc"
 
 echo "took $((SECONDS - began)) s"

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *err, enum err_kind kind, int status, const char *fmt, ...)
+int (err_set)(struct err *err, enum err_kind kind, int status, const char *fmt, ...)
 {
     va_list ap;
 
@@ -44,7 +44,7 @@ static enum err_kind kind_of_errno(int e)
     }
 }
 
-int err_errno(struct err *err, int status, const char *fmt, ...)
+int (err_errno)(struct err *err, int status, const char *fmt, ...)
 {
     int e = errno;
     va_list ap;
@@ -63,7 +63,7 @@ int err_errno(struct err *err, int status, const char *fmt, ...)
     return -1;
 }
 
-int err_prefix(struct err *err, const char *fmt, ...)
+int (err_prefix)(struct err *err, const char *fmt, ...)
 {
     char before[sizeof(err->text)];
     char text[sizeof(err->text)];

@@ -30,8 +30,11 @@ void map_destroy(struct map **mp)
 
     if (*mp == NULL)
         return;
-    HASH_ITER(hh, (*mp)->head, e, next) {
-        HASH_DEL((*mp)->head, e);
+    /* The table goes at once; the entries stay linked to each other. */
+    e = (*mp)->head;
+    HASH_CLEAR(hh, (*mp)->head);
+    for (; e != NULL; e = next) {
+        next = e->hh.next;
         free(e);
     }
     free(*mp);
@@ -120,8 +123,11 @@ void idmap_destroy(struct idmap **mp)
 
     if (*mp == NULL)
         return;
-    HASH_ITER(hh, (*mp)->head, e, next) {
-        HASH_DEL((*mp)->head, e);
+    /* The table goes at once; the entries stay linked to each other. */
+    e = (*mp)->head;
+    HASH_CLEAR(hh, (*mp)->head);
+    for (; e != NULL; e = next) {
+        next = e->hh.next;
         free(e);
     }
     free(*mp);

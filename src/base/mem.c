@@ -19,7 +19,7 @@ static atomic_size_t try_fails_at;
 static void *or_end(void *p, size_t size)
 {
     if (p == NULL) {
-        fprintf(stderr, "immpd: out of memory (%zu bytes)\n", size);
+        (void)fprintf(stderr, "immpd: out of memory (%zu bytes)\n", size);
         abort();
     }
     return p;

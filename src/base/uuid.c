@@ -27,7 +27,7 @@ static void from_kernel(void *out, size_t n)
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
-            fprintf(stderr, "immpd: no randomness from the kernel: %s\n", strerror(errno));
+            (void)fprintf(stderr, "immpd: no randomness from the kernel: %s\n", strerror(errno));
             abort();
         }
         p += got;

@@ -137,12 +137,11 @@ static char *part_name(const char *path)
 
 static int attach(struct outgoing *o, const char *path, struct err *err)
 {
-    struct source *s = &o->sources[o->n];
+    FILE *file = fopen(path, "rbe");
     struct stat st;
     char *name;
 
-    s->file = fopen(path, "rbe");
-    if (s->file == NULL || fstat(fileno(s->file), &st) < 0) {
+    if (file == NULL || fstat(fileno(file), &st) < 0) {
         err_errno(err, EX_NOINPUT, "%s", path);
         goto fail;
     }
@@ -156,12 +155,12 @@ static int attach(struct outgoing *o, const char *path, struct err *err)
         err_set(err, ERR_PERMANENT, EX_DATAERR, "%s: no name of at most 255 bytes of UTF-8", path);
         goto fail;
     }
+    o->sources[o->n].file = file;
     (void)add_part(o, name, types_by_name(name), false, (uint64_t)st.st_size);
     return 0;
 fail:
-    if (s->file != NULL)
-        (void)fclose(s->file);
-    s->file = NULL;
+    if (file != NULL)
+        (void)fclose(file);
     return -1;
 }
 

@@ -29,13 +29,13 @@ struct options {
 
 static int complain(int code, const char *text)
 {
-    fprintf(stderr, "immpctl: %s\n", text);
+    (void)fprintf(stderr, "immpctl: %s\n", text);
     return code;
 }
 
 static int usage_error(const char *text)
 {
-    fprintf(stderr, "immpctl: %s (immpctl -h lists the commands)\n", text);
+    (void)fprintf(stderr, "immpctl: %s (immpctl -h lists the commands)\n", text);
     return EXIT_USAGE;
 }
 
@@ -59,7 +59,7 @@ static int prompt(const char *text, char *out, size_t size)
     struct termios shown, hidden;
     int rc;
 
-    fputs(text, stderr);
+    (void)fputs(text, stderr);
     if (tcgetattr(STDIN_FILENO, &shown) < 0)
         return -1;
     hidden = shown;
@@ -67,7 +67,7 @@ static int prompt(const char *text, char *out, size_t size)
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
     rc = read_line(out, size);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-    fputc('\n', stderr);
+    (void)fputc('\n', stderr);
     return rc;
 }
 
@@ -77,7 +77,7 @@ static int ask_secret(struct json *args)
     char secret[1024], again[1024];
     int rc = -1;
 
-    setvbuf(stdin, NULL, _IONBF, 0);
+    (void)setvbuf(stdin, NULL, _IONBF, 0);
     if (!isatty(STDIN_FILENO)) {
         rc = read_line(secret, sizeof(secret));
         if (rc < 0)
@@ -111,14 +111,14 @@ static int fill_args(const struct ctl_command *c, int argc, char **argv, struct 
         if (given < argc) {
             json_set_str(args, name, argv[given++]);
         } else if (!optional) {
-            fprintf(stderr, "immpctl: %s: the argument %s is missing\n", c->words, name);
+            (void)fprintf(stderr, "immpctl: %s: the argument %s is missing\n", c->words, name);
             free(name);
             return -1;
         }
         free(name);
     }
     if (given < argc) {
-        fprintf(stderr, "immpctl: %s: too many arguments: %s\n", c->words, argv[given]);
+        (void)fprintf(stderr, "immpctl: %s: too many arguments: %s\n", c->words, argv[given]);
         return -1;
     }
     return 0;
@@ -152,7 +152,7 @@ static void print_answer(const struct ctl_command *c, const struct options *o,
     } else {
         str_addf(&out, "%s\n", str_c(&a->text));
     }
-    fputs(str_c(&out), stdout);
+    (void)fputs(str_c(&out), stdout);
     str_clear(&out);
 }
 
@@ -167,7 +167,7 @@ static int socket_path(const struct options *o, struct str *out)
     }
     s = settings_load(o->settings, &faults);
     if (s == NULL)
-        fputs(str_c(&faults), stderr);
+        (void)fputs(str_c(&faults), stderr);
     else
         settings_socket_path(s, out);
     str_clear(&faults);
@@ -201,7 +201,7 @@ static int print_usage(FILE *to, int code)
     struct str out = STR_INIT;
 
     ctl_add_usage(&out);
-    fputs(out.s, to);
+    (void)fputs(out.s, to);
     str_clear(&out);
     return code;
 }
@@ -235,7 +235,7 @@ int main(int argc, char **argv)
             o.silent = true;
             break;
         case 'V':
-            printf("immpctl %s\n", PACKAGE_VERSION);
+            (void)printf("immpctl %s\n", PACKAGE_VERSION);
             return EXIT_DONE;
         case 'h':
             return print_usage(stdout, EXIT_DONE);

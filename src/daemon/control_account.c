@@ -85,7 +85,7 @@ static int account_of(struct control_call *call, struct account *a)
 static void account_delete(struct control_call *call)
 {
     struct err err = { 0 };
-    struct account a;
+    struct account a = { 0 };
 
     if (account_of(call, &a) < 0)
         return;
@@ -102,7 +102,7 @@ static void account_quota(struct control_call *call)
 {
     const char *quota = control_need(call, "quota");
     struct err err = { 0 };
-    struct account a;
+    struct account a = { 0 };
     uint64_t bytes;
 
     if (quota == NULL)

@@ -26,12 +26,12 @@ static const char usage[] =
 
 static void print_version(void)
 {
-    printf("immpd %s: IMMP/1.0 gateway for XMPP servers\n", PACKAGE_VERSION);
-    printf("features: xmpp sqlite tls1.2 tls1.3 systemd=%s\n",
+    (void)printf("immpd %s: IMMP/1.0 gateway for XMPP servers\n", PACKAGE_VERSION);
+    (void)printf("features: xmpp sqlite tls1.2 tls1.3 systemd=%s\n",
 #ifdef HAVE_SYSTEMD
-           "yes"
+                 "yes"
 #else
-           "no"
+                 "no"
 #endif
     );
 }
@@ -86,26 +86,26 @@ int main(int argc, char **argv)
             print_version();
             return EXIT_SUCCESS;
         case 'h':
-            fputs(usage, stdout);
+            (void)fputs(usage, stdout);
             return EXIT_SUCCESS;
         default:
-            fputs(usage, stderr);
+            (void)fputs(usage, stderr);
             return 2;
         }
     }
     if (optind < argc) {
-        fputs(usage, stderr);
+        (void)fputs(usage, stderr);
         return 2;
     }
     mem_tune();
     umask(077);
     settings = settings_load(path, &faults);
-    fputs(str_c(&faults), stderr);
+    (void)fputs(str_c(&faults), stderr);
     str_clear(&faults);
     if (settings == NULL)
         return EXIT_FAILURE;
     if (check_only) {
-        printf("%s: sound\n", path);
+        (void)printf("%s: sound\n", path);
         settings_destroy(&settings);
         return EXIT_SUCCESS;
     }

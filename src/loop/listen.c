@@ -128,6 +128,7 @@ static int open_inet(const struct addrinfo *ai, uint16_t *port_r)
 
     if (fd < 0)
         return -1;
+    memset(&ss, 0, sizeof(ss));
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (ai->ai_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));

@@ -114,6 +114,7 @@ void loop_destroy(struct loop **lpp)
     while (lp->jobs != NULL) {
         struct loop_job *job = lp->jobs;
 
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is out of the list */
         loop_job_cancel(lp, job);
     }
     for (size_t i = 0; i < lp->n_signals; i++) {
@@ -223,6 +224,7 @@ static bool run_jobs(struct loop *lp)
 {
     bool has_run = false;
 
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is out of the list */
     while (lp->jobs != NULL && lp->jobs->turn != lp->turn && !loop_is_spent(lp)) {
         struct loop_job *job = lp->jobs;
         loop_fn *fn = job->fn;

@@ -28,7 +28,7 @@ struct stream_route {
 
 void stream_format_address(struct stream *s)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof(ss);
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&ss;
     const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;

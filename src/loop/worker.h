@@ -28,7 +28,7 @@ struct worker;
 /* threads 0: as many as there are processors, at least 1, at most 16. NULL: err. */
 struct worker *worker_create(struct loop *lp, size_t threads, struct err *err);
 /* Waits for what is running, drops the rest. Not from within done() or drop(). */
-void worker_destroy(struct worker **wp);
+void worker_destroy(struct worker **wkp);
 
 /* Queue; taken over. Returns its id, never 0. */
 uint64_t worker_submit(struct worker *wk, struct work *w);

@@ -48,6 +48,7 @@ static void job_unlink(struct accounts_job *j)
     if (j->prev != NULL)
         j->prev->next = j->next;
     else
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): in a list it knows whose it is */
         j->accounts->jobs = j->next;
     if (j->next != NULL)
         j->next->prev = j->prev;
@@ -223,12 +224,10 @@ void accounts_set_secret(struct accounts *a, const char *address, const char *se
 }
 
 /* The job goes to its drop(), now or when it has run; it knows nobody any more by then. */
-static void job_cancel(struct accounts_job *j)
+static void job_cancel(struct accounts *a, struct accounts_job *j)
 {
-    struct worker *worker = j->accounts->mail->worker;
-
     job_unlink(j);
-    worker_cancel(worker, j->work.id);
+    worker_cancel(a->mail->worker, j->work.id);
 }
 
 void accounts_forget(struct accounts *a, void *ctx)
@@ -236,7 +235,7 @@ void accounts_forget(struct accounts *a, void *ctx)
     for (struct accounts_job *j = a->jobs, *next; j != NULL; j = next) {
         next = j->next;
         if (j->ctx == ctx)
-            job_cancel(j);
+            job_cancel(a, j);
     }
 }
 
@@ -256,7 +255,7 @@ void accounts_destroy(struct accounts **ap)
     if (a == NULL)
         return;
     while (a->jobs != NULL)
-        job_cancel(a->jobs);
+        job_cancel(a, a->jobs);
     login_forget_failures(a);
     map_destroy(&a->failures);
     str_wipe(&a->dummy);

@@ -16,6 +16,7 @@
  */
 #include "mail/keys.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,7 @@ int keys_pinned(struct keys *k, const char *domain, struct keys_pair *pair_r, st
         peer_clear(&p);
         if (rc < 1)
             return rc;
+        assert(pair != NULL);
         if (map_size(k->pins) >= KEYS_CACHED_MAX)
             keys_changed(k, NULL);
         map_put(k->pins, domain, pair);

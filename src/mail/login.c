@@ -57,7 +57,7 @@ static void remote_key(const char *remote, char out[REMOTE_SIZE])
                 return;
         }
     }
-    snprintf(out, REMOTE_SIZE, "%s", remote != NULL ? remote : "");
+    (void)snprintf(out, REMOTE_SIZE, "%s", remote != NULL ? remote : "");
 }
 
 static void pair_key(struct str *out, const char *remote, const char *address)
@@ -188,7 +188,7 @@ int login_begin(struct accounts *a, const char *address, const char *remote, str
     }
     if (account_get(a->mail->store, prepared, &account, err) < 0)
         goto out;
-    snprintf(lg->address, sizeof lg->address, "%s", prepared);
+    (void)snprintf(lg->address, sizeof lg->address, "%s", prepared);
     vault_fake_salt(a->mail->vault, prepared, lg->salt);
     lg->n = cost.n;
     lg->r = cost.r;
@@ -202,7 +202,7 @@ int login_begin(struct accounts *a, const char *address, const char *remote, str
         lg->p = account.p;
     }
     uuid_generate(lg->n1);
-    snprintf(lg->n2, sizeof lg->n2, "%lld", (long long)(clock_wall_ms(a->mail->clock) / 1000));
+    (void)snprintf(lg->n2, sizeof lg->n2, "%lld", (long long)(clock_wall_ms(a->mail->clock) / 1000));
     lg->since_ms = clock_mono_ms(a->mail->clock);
     rc = 0;
 out:

@@ -69,8 +69,7 @@ void outbound_pump(void *ctx)
     int64_t since_ms = clock_mono_ms(o->m->clock);
     struct path *p;
 
-    while (o->ready != NULL && !is_full(o)) {
-        p = take_ready(o);
+    while (!is_full(o) && (p = take_ready(o)) != NULL) {
         if (outbound_path_step(p))
             outbound_ready(p);
         if (clock_mono_ms(o->m->clock) - since_ms >= LOOP_TURN_MS) {

@@ -76,7 +76,7 @@ int64_t outbound_path_retry_ms(const struct path *p, int nth)
         ms = d->retry_ms[MIN((size_t)MAX(nth, 1), d->n_retry) - 1];
     /* ±10 %, so that a thousand paths that failed together do not come back together. */
     random_bytes(&dice, sizeof(dice));
-    return ms - ms / 10 + (int64_t)((double)dice / UINT32_MAX * (double)(ms / 5));
+    return ms - ms / 10 + (int64_t)((double)dice / UINT32_MAX * (double)ms / 5);
 }
 
 /* What waits in memory goes back, so that its lease does not run out here. */

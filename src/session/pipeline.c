@@ -19,16 +19,15 @@
 
 struct pipeline *pipeline_get(struct session *s, const char *name)
 {
-    struct pipeline *p, *last = &s->main;
+    struct pipeline *p = &s->main;
 
-    for (p = &s->main; p != NULL; p = p->next) {
-        if (strcmp(p->name, name) == 0)
-            return p;
-        last = p;
+    while (strcmp(p->name, name) != 0) {
+        if (p->next == NULL) {
+            p->next = mem_zalloc(sizeof *p);
+            memcpy(p->next->name, name, strlen(name) + 1);
+        }
+        p = p->next;
     }
-    p = mem_zalloc(sizeof *p);
-    memcpy(p->name, name, strlen(name) + 1);
-    last->next = p;
     return p;
 }
 
@@ -228,6 +227,7 @@ void jobs_clear(struct session *s)
 
     for (struct pipeline *p = &s->main; p != NULL; p = next) {
         while (p->head != NULL)
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a finished job is out of the list */
             job_finish(s, p->head);
         draft_drop(s, p);
         next = p->next;

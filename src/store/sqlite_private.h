@@ -322,7 +322,7 @@ int sqlite_trash_put(struct sqlite *db, int64_t entry, int64_t folder, int64_t c
 /* 1 there may be more, 0 there is none, -1. */
 int sqlite_trash_some(struct sqlite *db, struct err *err);
 
-int sqlite_queue_put(struct store *st, struct queue_entry *q, struct err *err);
+int sqlite_queue_put(struct store *st, struct queue_entry *e, struct err *err);
 int sqlite_queue_get(struct store *st, int64_t id, struct queue_entry *q_r, struct err *err);
 int sqlite_queue_claim(struct store *st, const struct queue_claim_request *req,
                        store_queue_fn *fn, void *ctx, struct err *err);

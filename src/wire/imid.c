@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const actions[] = {
     [IMID_ACTION_NONE] = "",
@@ -71,10 +72,7 @@ static char *skip_scheme(char *s)
     static const char *const schemes[] = { "imid:", "immp:", "impp:" };
 
     for (size_t i = 0; i < N_ELEMENTS(schemes); i++) {
-        char head[6] = "";
-
-        memcpy(head, s, MIN(strlen(s), 5));
-        if (str_ieq(head, schemes[i]))
+        if (strncasecmp(s, schemes[i], 5) == 0)
             return s + (s[5] == '/' && s[6] == '/' ? 7 : 5);
     }
     return s;

@@ -6,6 +6,7 @@
  */
 #include "xmpp/component.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,7 @@ static void on_keys(void *ctx, uint64_t token, const struct stanza *answer, cons
     struct err bad = { 0 };
 
     (void)token;
+    assert(err != NULL || answer != NULL);
     sign = certificate_for(key, "sign");
     encrypt = certificate_for(key, "encrypt");
     if (err == NULL && (domain == NULL || strcmp(domain, call->domain) != 0 || *sign == '\0' ||
