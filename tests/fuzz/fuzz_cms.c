@@ -2,11 +2,13 @@
 /*
  * What is read of CMS and X.509, with the keys of tests/vectors/seal. The first byte says how the
  * rest is read: a seal, an inner envelope (so that decryption is reached without a signature), a
- * message signature, a receipt, a certificate, or the text of a seal.
+ * message signature, a receipt, a certificate, the text of a seal, an endorsement, or what is to be
+ * sealed and signed by us.
  *
  * Holds: nobody can make anything that opens but what those keys have signed and encrypted, so
  * whatever opens is the known bundle, header or text; what is refused has a code and lets nothing
- * out; a certificate that is read is the same again when its PEM is read.
+ * out; a certificate that is read is the same again when its PEM is read. What we seal or sign
+ * opens as what it was, for its receiver alone, and not when one octet of it is another.
  */
 #include "config.h"
 
@@ -182,10 +184,79 @@ static void fuzz_certificate(const uint8_t *data, size_t len)
     str_clear(&pem);
 }
 
+static void fuzz_endorsement(const uint8_t *data, size_t len)
+{
+    struct str armor = STR_INIT;
+
+    to_armor("CMS", data, len, &armor);
+    /* Nobody has signed that these keys follow those of the origin. */
+    FUZZ_CHECK(seal_check_endorsement(
+                   identity_sign_certificate(origin), "b.com", identity_sign_certificate(ours),
+                   identity_encrypt_certificate(ours), armor.s, armor.len, NULL) < 0);
+    str_clear(&armor);
+}
+
+static void spoil(struct str *armor, uint8_t where)
+{
+    size_t first = strlen("-----BEGIN CMS-----\n");
+    size_t at = first + (armor->len - 2 * first) * where / 256;
+
+    armor->s[at] = armor->s[at] == 'A' ? 'B' : 'A';
+}
+
+static void fuzz_our_seal(const uint8_t *data, size_t len)
+{
+    struct str armor = STR_INIT, out = STR_INIT, known = STR_INIT;
+    char made[SEAL_SHA256_SIZE], opened[SEAL_SHA256_SIZE];
+    enum refusal why = REFUSED_NONE;
+
+    str_addn(&known, data, len);
+    FUZZ_CHECK(
+        seal_make(origin, identity_encrypt_certificate(ours), data, len, &armor, made, NULL) == 0);
+    FUZZ_CHECK(armor.len <= seal_armor_size(len));
+    FUZZ_CHECK(seal_open(identity_sign_certificate(origin), ours, armor.s, armor.len, &out, opened,
+                         &why, NULL) == 0);
+    FUZZ_CHECK(strcmp(made, opened) == 0);
+    check_opened(0, why, &out, &known);
+    str_truncate(&out, 0);
+    FUZZ_CHECK(seal_open(identity_sign_certificate(origin), origin, armor.s, armor.len, &out,
+                         opened, &why, NULL) < 0 &&
+               out.len == 0 && why == REFUSED_UNKNOWN_KEY);
+    spoil(&armor, len > 0 ? data[0] : 0);
+    FUZZ_CHECK(seal_open(identity_sign_certificate(origin), ours, armor.s, armor.len, &out, opened,
+                         &why, NULL) < 0 &&
+               out.len == 0 && why != REFUSED_NONE);
+    str_clear(&armor);
+    str_clear(&out);
+    str_clear(&known);
+}
+
+static void fuzz_our_receipt(const uint8_t *data, size_t len)
+{
+    const struct certificate *c = identity_sign_certificate(ours);
+    struct str armor = STR_INIT, out = STR_INIT, base64 = STR_INIT;
+
+    FUZZ_CHECK(seal_make_receipt(ours, (const char *)data, len, &armor, NULL) == 0);
+    FUZZ_CHECK(seal_open_receipt(c, armor.s, armor.len, &out, NULL) == 0);
+    FUZZ_CHECK(out.len == len && (len == 0 || memcmp(out.s, data, len) == 0));
+    str_truncate(&out, 0);
+    FUZZ_CHECK(
+        seal_open_receipt(identity_sign_certificate(origin), armor.s, armor.len, &out, NULL) < 0);
+    spoil(&armor, len > 0 ? data[0] : 0);
+    FUZZ_CHECK(seal_open_receipt(c, armor.s, armor.len, &out, NULL) < 0 && out.len == 0);
+    FUZZ_CHECK(seal_sign_message(ours, data, len, &base64, NULL) == 0);
+    FUZZ_CHECK(seal_check_message(c, data, len, base64.s, base64.len, NULL) == 0);
+    FUZZ_CHECK(len == 0 || seal_check_message(c, data, len - 1, base64.s, base64.len, NULL) < 0);
+    str_clear(&armor);
+    str_clear(&out);
+    str_clear(&base64);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static void (*const kinds[])(const uint8_t *, size_t) = {
-        fuzz_seal, fuzz_inner, fuzz_signature, fuzz_receipt, fuzz_certificate, fuzz_text,
+        fuzz_seal, fuzz_inner,       fuzz_signature, fuzz_receipt,     fuzz_certificate,
+        fuzz_text, fuzz_endorsement, fuzz_our_seal,  fuzz_our_receipt,
     };
 
     if (origin == NULL)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "wire/imid.h"
 
 #include "fuzz/fuzz.h"
 
@@ -59,6 +60,18 @@ static bool is_same(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+/* What was no address may have become one by folding (of letters that IDNA does not know). */
+static void check_from(const char *again, const char *from)
+{
+    char *address = NULL;
+
+    if (from != NULL && imid_address(from, &address, NULL) == 0)
+        FUZZ_CHECK(is_same(again, address));
+    else
+        FUZZ_CHECK(is_same(again, from));
+    free(address);
+}
+
 static void check_again(const struct selector *sel)
 {
     struct folder_arg again;
@@ -68,7 +81,8 @@ static void check_again(const struct selector *sel)
     FUZZ_CHECK(read_selector(str_c(&text), &again) == 0);
     FUZZ_CHECK(again.select.flags == sel->flags);
     FUZZ_CHECK(again.select.since_ms == sel->since_ms && again.select.before_ms == sel->before_ms);
-    FUZZ_CHECK(is_same(again.select.from, sel->from) && is_same(again.select.text, sel->text));
+    FUZZ_CHECK(is_same(again.select.text, sel->text));
+    check_from(again.select.from, sel->from);
     folder_arg_clear(&again);
     str_clear(&text);
 }
