@@ -155,6 +155,8 @@ class Peer(ComponentXMPP):
 
     # ---- what comes
     def _key(self, iq):
+        if iq["type"] != "get":
+            return                    # an answer to a question of ours looks the same
         r = iq.reply()
         r.append(self.keys.element())
         r.send()

@@ -3,7 +3,6 @@
 a stated figure, and a polite client is served meanwhile. The figures are printed (pytest -s)."""
 
 import json
-import time
 
 import pytest
 
