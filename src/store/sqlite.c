@@ -32,7 +32,7 @@ static const char settings[] =
     "PRAGMA wal_autocheckpoint = 0;"
     "PRAGMA temp_store = MEMORY;"
     "PRAGMA cache_size = -4096;"  /* 4 MiB */
-    "PRAGMA journal_size_limit = 67108864;";
+    "PRAGMA journal_size_limit = 134217728;";
 
 static void close_db(struct store *st)
 {

@@ -24,8 +24,8 @@
 #include "base/mem.h"
 #include "wire/status.h"
 
-#define WAL_STEP    1024         /* new pages that are worth a checkpoint: 4 MiB */
-#define WAL_HIGH    4096         /* pages at which the log is made to start anew: 16 MiB */
+#define WAL_STEP    4096         /* new pages that are worth a checkpoint: 16 MiB */
+#define WAL_HIGH    16384        /* pages at which the log is made to start anew: 64 MiB */
 #define STACK_BYTES (256 * 1024)
 #define BUSY_MS     1000
 
