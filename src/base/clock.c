@@ -67,16 +67,30 @@ static void split(int64_t at_ms, struct tm *tm, int *ms)
         memset(tm, 0, sizeof(*tm));
 }
 
+/* v in n digits, and what follows them. */
+static char *put(char *out, unsigned v, int n, char behind)
+{
+    for (int i = n; i-- > 0; v /= 10)
+        out[i] = (char)('0' + v % 10);
+    out[n] = behind;
+    return out + n + 1;
+}
+
+/* By hand: a message's way writes half a dozen, and printf costs ten times as much. */
 void clock_format_rfc3339(int64_t at_ms, char out[CLOCK_RFC3339_SIZE])
 {
     struct tm tm;
     int ms;
 
     split(at_ms, &tm, &ms);
-    (void)snprintf(out, CLOCK_RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                   (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
-                   (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
-                   (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u, (unsigned)ms % 1000u);
+    out = put(out, (unsigned)(tm.tm_year + 1900), 4, '-');
+    out = put(out, (unsigned)(tm.tm_mon + 1), 2, '-');
+    out = put(out, (unsigned)tm.tm_mday, 2, 'T');
+    out = put(out, (unsigned)tm.tm_hour, 2, ':');
+    out = put(out, (unsigned)tm.tm_min, 2, ':');
+    out = put(out, (unsigned)tm.tm_sec, 2, '.');
+    out = put(out, (unsigned)ms, 3, 'Z');
+    *out = '\0';
 }
 
 void clock_format_rfc5322(int64_t at_ms, char out[CLOCK_RFC5322_SIZE])

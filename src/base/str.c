@@ -87,6 +87,29 @@ void str_vaddf(struct str *st, const char *fmt, va_list ap)
     st->s[st->len] = '\0';
 }
 
+void str_adds(struct str *st, ...)
+{
+    const char *s;
+    va_list ap;
+
+    va_start(ap, st);
+    while ((s = va_arg(ap, const char *)) != NULL)
+        str_add(st, s);
+    va_end(ap);
+}
+
+void str_add_u64(struct str *st, uint64_t v)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+
+    do {
+        digits[--n] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    str_addn(st, digits + n, sizeof(digits) - n);
+}
+
 void str_addf(struct str *st, const char *fmt, ...)
 {
     va_list ap;

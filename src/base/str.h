@@ -30,6 +30,8 @@ void str_reserve(struct str *st, size_t more);  /* room for more bytes beyond le
 void str_add(struct str *st, const char *s);
 void str_addn(struct str *st, const void *p, size_t n);
 void str_addc(struct str *st, char c);
+void str_adds(struct str *st, ...);              /* each of these strings, up to a NULL */
+void str_add_u64(struct str *st, uint64_t v);    /* decimal */
 void str_addf(struct str *st, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void str_vaddf(struct str *st, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void str_add_xml(struct str *st, const char *s);              /* escapes & < > ' " */

@@ -236,9 +236,31 @@ static void copies_are_copies(void **state)
     free(d);
 }
 
+static void strings_and_numbers_are_appended(void **state)
+{
+    static const struct { uint64_t v; const char *text; } rows[] = {
+        { 0, "0" }, { 9, "9" }, { 10, "10" }, { 4096, "4096" },
+        { UINT64_MAX, "18446744073709551615" },
+    };
+    struct str st = STR_INIT;
+
+    (void)state;
+    str_adds(&st, NULL);
+    assert_string_equal(str_c(&st), "");
+    str_adds(&st, "a", "", "bc", NULL);
+    assert_string_equal(str_c(&st), "abc");
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        str_truncate(&st, 0);
+        str_add_u64(&st, rows[i].v);
+        assert_string_equal(str_c(&st), rows[i].text);
+    }
+    str_clear(&st);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_and_numbers_are_appended),
         cmocka_unit_test(a_string_grows_and_stays_nul_ended),
         cmocka_unit_test(formatted_text_of_any_length_fits),
         cmocka_unit_test(bytes_may_hold_nul),
