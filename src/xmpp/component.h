@@ -4,7 +4,8 @@
  * over it. It implements mail/transport.h.
  *
  * The link never gives up: back-off 1 s to 60 s with jitter; wrong secret, unknown host and
- * conflict each have their own log line and a slower back-off (60 s to 10 min).
+ * conflict each have their own log line and a slower back-off (60 s to 10 min), but the first
+ * conflicts of a start, which may be with the connection of a daemon that has crashed.
  */
 #ifndef XMPP_COMPONENT_H
 #define XMPP_COMPONENT_H

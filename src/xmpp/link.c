@@ -56,6 +56,7 @@ struct link {
     char *logged;              /* the reason that was last logged, so that each is said once */
     unsigned tries;            /* since the last proven link, for the back-off */
     unsigned refusals;
+    unsigned conflicts;        /* since it was last up */
     int64_t up_since_mono_ms;
     struct link_status status;
 };
@@ -326,6 +327,7 @@ static void come_up(struct link *l)
 {
     loop_timer_stop(l->timer);
     l->state = LINK_UP;
+    l->conflicts = 0;
     l->up_since_mono_ms = clock_mono_ms(l->cfg.clock);
     if (l->has_been_up)
         l->status.reconnects++;
@@ -349,6 +351,16 @@ static const struct {
     { "conflict", "another connection has that component's name: does a second immpd run with it?" },
 };
 
+/*
+ * The first conflicts are with ourselves: after a crash the server holds our last connection until
+ * it has read what we had sent.
+ */
+static bool is_predecessor(struct link *l, const char *condition)
+{
+    return l->state != LINK_UP && strcmp(condition, "conflict") == 0 &&
+           l->conflicts++ < LINK_CONFLICTS;
+}
+
 static void stream_error(struct link *l, const struct stanza *st)
 {
     xmpp_stanza_t *el = xmpp_stanza_get_children(st->dom);
@@ -364,7 +376,8 @@ static void stream_error(struct link *l, const struct stanza *st)
     }
     for (size_t i = 0; i < N_ELEMENTS(refusals); i++) {
         if (strcmp(refusals[i].condition, condition) == 0) {
-            link_end(l, CAUSE_REFUSED, NULL, "%s: %s", condition, refusals[i].advice);
+            link_end(l, is_predecessor(l, condition) ? CAUSE_LOST : CAUSE_REFUSED, NULL, "%s: %s",
+                     condition, refusals[i].advice);
             return;
         }
     }

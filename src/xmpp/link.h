@@ -46,6 +46,7 @@ struct link_config {
 #define LINK_REFUSED_MIN_MS 60000
 #define LINK_REFUSED_MAX_MS 600000
 #define LINK_PROVEN_MS      60000
+#define LINK_CONFLICTS      4   /* that are waited out quickly, before it was up */
 
 struct link_events {
     void (*up)(void *ctx);

@@ -14,6 +14,7 @@
 #include "wire/status.h"
 
 #include "component/scripted.h"
+#include "xmpp/link.h"
 
 static struct component_status status_of(const struct world *w)
 {
@@ -120,7 +121,7 @@ static void a_component_without_server_or_secret_is_not_made(void **state)
     world_close(&w);
 }
 
-/* docs/xmpp.md: wrong secret, unknown host and conflict have a slower back-off, 60 s to 10 min. */
+/* docs/xmpp.md: wrong secret and unknown host have a slower back-off, 60 s to 10 min. */
 static void a_refusal_is_explained_and_waited_out_slowly(void **state)
 {
     static const struct {
@@ -128,7 +129,6 @@ static void a_refusal_is_explained_and_waited_out_slowly(void **state)
     } rows[] = {
         { "not-authorized", "refuses our secret" },
         { "host-unknown",   "no component of that name" },
-        { "conflict",       "second immpd" },
     };
     struct world w;
 
@@ -179,6 +179,33 @@ static void a_refusal_may_come_without_a_stream_id(void **state)
         assert_between(delay_of(&w), 60000, 90000);
         world_close(&w);
     }
+}
+
+/*
+ * After kill -9 the server may still have the old connection: it is asked again soon. Only a
+ * conflict that stays is somebody else's.
+ */
+static void the_first_conflicts_may_be_with_a_daemon_that_crashed(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, true);
+    w.server.manner = MANNER_REFUSE;
+    w.server.condition = "conflict";
+    component_start(w.c);
+    for (size_t n = 1; n <= LINK_CONFLICTS; n++) {
+        UNTIL(&w, w.server.connections == n && is_waiting(&w));
+        assert_non_null(strstr(status_of(&w).last_error, "second immpd"));
+        assert_between(delay_of(&w), 1000, 1500 << (n - 1));
+        next_try(&w);
+    }
+    UNTIL(&w, w.server.connections == LINK_CONFLICTS + 1 && is_waiting(&w));
+    assert_between(delay_of(&w), 60000, 90000);
+    w.server.manner = MANNER_GOOD;
+    next_try(&w);
+    UNTIL(&w, w.ups == 1);
+    world_close(&w);
 }
 
 static void conflict_may_come_to_a_link_that_is_up(void **state)
@@ -532,6 +559,7 @@ int main(void)
         cmocka_unit_test(a_component_without_server_or_secret_is_not_made),
         cmocka_unit_test(a_refusal_is_explained_and_waited_out_slowly),
         cmocka_unit_test(a_refusal_may_come_without_a_stream_id),
+        cmocka_unit_test(the_first_conflicts_may_be_with_a_daemon_that_crashed),
         cmocka_unit_test(conflict_may_come_to_a_link_that_is_up),
         cmocka_unit_test(any_other_stream_error_is_waited_out_quickly),
         cmocka_unit_test(back_off_doubles_to_a_minute_and_never_ends),
