@@ -26,10 +26,15 @@ struct scene {
     bool is_promised[COMMITS]; /* its commit has returned 0 */
 };
 
+/* Each block differs from all others of all messages. */
 static void octets_of(const char *uuid, size_t size, struct str *out)
 {
-    for (size_t i = 0; i < size; i++)
-        str_addc(out, uuid[(i * 7 + i / 36) % 36]);
+    for (size_t i = 0; out->len < size; i++) {
+        str_addf(out, "%zu %s\n", i, uuid);
+        for (int j = 0; j < 8; j++)
+            str_addn(out, uuid, UUID_SIZE - 1);
+    }
+    str_truncate(out, size);
 }
 
 /* A message in the inbox, in the queue and in the record, as the way of a message leaves it. */
@@ -211,11 +216,12 @@ static void recover(struct scene *s, size_t again)
     assert_result(su, 0, store_open("sqlite:test.db", su->dir, &su->st, &su->err));
 }
 
-static void each_call_fails(void **state, size_t size, size_t step, unsigned leak)
+/* How many calls of the disk there were, about. */
+static size_t each_call_fails(void **state, size_t size, size_t step, unsigned leak)
 {
     size_t n;
 
-    for (n = 1; n < 10000; n += step) {
+    for (n = 1; n < 100000; n += step) {
         struct scene *s = scene_create(state, size);
         bool was_cut;
 
@@ -230,20 +236,24 @@ static void each_call_fails(void **state, size_t size, size_t step, unsigned lea
         if (!was_cut)
             break;
     }
-    assert_true(n > COMMITS && n < 10000);
+    assert_true(n > COMMITS && n < 100000);
+    return n;
 }
 
 static void power_may_fail_at_any_call(void **state)
 {
-    for (unsigned leak = 0; leak <= 100; leak += 25)
-        each_call_fails(state, 700, 1, leak);
+    for (unsigned leak = 0; leak <= 100; leak += 50)
+        (void)each_call_fails(state, 700, 1, leak);
 }
 
-/* 24 messages of 300 KB: the thread of the checkpoints is at work, and the log starts anew. */
+/*
+ * 24 messages of 1 MB: the thread of the checkpoints is at work, and copies more pages than the log
+ * took writes.
+ */
 static void power_may_fail_while_the_log_is_copied(void **state)
 {
-    each_call_fails(state, 300000, 83, 0);
-    each_call_fails(state, 300000, 97, 50);
+    assert_true(each_call_fails(state, 1000000, 797, 0) > 1000);
+    assert_true(each_call_fails(state, 1000000, 863, 50) > 1000);
 }
 
 /* Also while a new one is made. */

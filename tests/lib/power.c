@@ -23,6 +23,7 @@
 #include "base/mem.h"
 
 #define SECTOR 512u
+#define RUN    128u /* sectors written at once: the system's xWrite takes less than 128 KiB */
 
 struct machine {
     char *dir;
@@ -149,7 +150,8 @@ static int disk_write(struct handle *h, size_t at, size_t n)
         if (fd >= 0)
             (void)close(fd);
     }
-    f->disk_size = MAX(f->disk_size, at + n);
+    if (ok)
+        f->disk_size = MAX(f->disk_size, at + n);
     return ok ? SQLITE_OK : SQLITE_IOERR_WRITE;
 }
 
@@ -167,7 +169,8 @@ static int disk_truncate(struct handle *h, size_t size)
         if (fd >= 0)
             (void)close(fd);
     }
-    f->disk_size = size;
+    if (ok)
+        f->disk_size = size;
     return ok ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
 }
 
@@ -195,15 +198,18 @@ static int persist(struct handle *h)
         disk_sync_names(f->machine);
     if (f->kept < f->disk_size || !f->is_on_disk)
         rc = disk_truncate(h, f->kept);
-    for (size_t i = 0, j; rc == SQLITE_OK && i < sectors; i = j + 1) {
-        for (j = i; j < sectors && f->dirty[j]; j++)
-            f->dirty[j] = 0;
+    for (size_t i = 0, j; rc == SQLITE_OK && i < sectors; i = MAX(j, i + 1)) {
+        for (j = i; j < sectors && j - i < RUN && f->dirty[j]; j++)
+            ;
         if (j > i)
             rc = disk_write(h, i * SECTOR, MIN(j * SECTOR, f->size) - i * SECTOR);
+        if (rc == SQLITE_OK && j > i)
+            memset(f->dirty + i, 0, j - i);
     }
     if (rc == SQLITE_OK && f->disk_size != f->size)
         rc = disk_truncate(h, f->size);
-    f->kept = f->size;
+    if (rc == SQLITE_OK)
+        f->kept = f->size;
     return rc;
 }
 

@@ -186,6 +186,23 @@ static void two_connections_see_the_same(void **state)
     assert_int_equal(rows(s), 100);
 }
 
+/* More than the system's file takes in one write, and a multiple of it. */
+static void large_writes_are_synced_whole(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(open_db(s, "WAL", "FULL"), SQLITE_OK);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(sql(s, "INSERT INTO t (x) VALUES (randomblob(700000))"), SQLITE_OK);
+        assert_int_equal(
+            sqlite3_wal_checkpoint_v2(s->h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL),
+            SQLITE_OK);
+    }
+    lose_power(s);
+    assert_int_equal(rows(s), 20);
+    assert_true(is_sound(s));
+}
+
 /* ---- at every call, and with a disk that writes on its own ---- */
 
 /*
@@ -278,6 +295,7 @@ int main(void)
         cmocka_unit_test(store_that_does_not_sync_is_caught),
         cmocka_unit_test_setup_teardown(crash_of_the_process_alone_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(two_connections_see_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_writes_are_synced_whole, setup, teardown),
         cmocka_unit_test(power_may_fail_at_any_call),
         cmocka_unit_test(leaking_disk_keeps_a_part_by_its_seed),
     };
