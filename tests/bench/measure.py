@@ -185,7 +185,7 @@ def machine(folder, build, argv):
         "filesystem": _output("stat", "-f", "-c", "%T", str(folder)),
         "load": f"{os.getloadavg()[0]:.1f}", "arguments": argv,
         "versions": {
-            "immpd": _output(str(build / "immpd"), "-V").splitlines()[0].split()[-1],
+            "immpd": _output(str(build / "immpd"), "-V").split()[1].rstrip(":"),
             "openssl": _version_of("libssl3"), "sqlite": _version_of("libsqlite3-0"),
             "prosody": _version_of("prosody"), "ejabberd": _version_of("ejabberd"),
             "dovecot": _version_of("dovecot-core"), "postfix": _version_of("postfix")},

@@ -170,9 +170,14 @@ def fill_ours(ctx, name, n, octets=4096, timeout=600):
     return d
 
 
+def deliveries(ctx, tool, *words, **kw):
+    """Into the big mailbox from 8 connections, a second."""
+    return ctx.tools.run(tool, "-c", 8, "-t", ctx.seconds(2), *words, **kw)["per_s"]
+
+
 def one_size(ctx, authority, n):
     d = fill_ours(ctx, f"mailbox-{n}", n)
-    rows, ours, theirs, source = [], [], {}, None
+    rows, ours, theirs, source, rates = [], [], {}, None, {}
     d.start()
     try:
         for location in rivals.LOCATIONS[:1] if ctx.smoke else rivals.LOCATIONS:
@@ -184,6 +189,12 @@ def one_size(ctx, authority, n):
                 a, theirs[kind] = measure.alternate(ctx.turns(3), lambda: our_figures(ctx, d),
                                                     lambda: their_figures(ctx, dovecot, n))
                 ours += a
+                if not ctx.smoke:
+                    rates[f"{kind}_per_s"] = deliveries(ctx, "lmtp_load", "127.0.0.1",
+                                                        rivals.LMTP_PORT, "big@b.test")
+        if not ctx.smoke:
+            rates["ours_per_s"] = deliveries(ctx, "immp_load", d.ip, world.IMMP_PORT, "u0@b.test",
+                                             "deliver", secret=part_local.SECRET)
     finally:
         d.stop()
     for what in ("check", "index", "fetch", "unread"):
@@ -196,6 +207,9 @@ def one_size(ctx, authority, n):
         rows.append(row)
         measure.say(f"  {n:7} messages, {what:6}: ours {a:8.3f} ms   " + "   ".join(
             f"{k} {row[k + '_ms']:8.3f} ms ×{row[k + '_ratio']:.1f}" for k in theirs))
+    if rates:
+        rows.append({"what": "deliver", "messages": n, **rates})
+        measure.say(f"  {n:7} messages, deliver from 8 connections, a second: {rates}")
     return rows
 
 

@@ -13,6 +13,8 @@ import world
 PEERS = (1, 10, 100, 1000)
 MESSAGES = 4000
 OCTETS = 4096
+# A thousand components that come at once want to be let in.
+TUNED = "network_settings = { nagle = false, min_wait = 0, tcp_backlog = 2048 }"
 DOMAIN = """domain "{d}" {{
   component {{ jid = "immp.{d}" server = "{ip}" port = 5347 secret-file = "b.test.secret" }}
   limits {{ message = "50M" quota = "500G" stanza = 65536 }}
@@ -29,7 +31,7 @@ class Many:
         folder = ctx.folder(f"peers-{n}")
         self.server = world.XmppServer(
             "prosody", "a.test", folder / "server", world.Authority(ctx.folder("ca")),
-            extra=part_path.TUNED, components={f"immp.{d}": world.SECRET for d in self.names})
+            extra=TUNED, components={f"immp.{d}": world.SECRET for d in self.names})
         self.a = world.Daemon("a.test", folder / "a", ctx.build, level="info",
                               extra=part_path.LIMITS)
         self.b = world.Daemon("b.test", folder / "b", ctx.build, level="info")
@@ -45,11 +47,11 @@ class Many:
             measure.wait_until("the keys", lambda: " start version" in self.b.log_text(), 300, 0.2)
             self.b.stop()
             self.ctx.tools.run("fill", self.b.folder / "data", "bob@p%u.test", "accounts", self.n)
-            self.b.start()
             self.a.start().wait_link()
+            self.b.start()
             self.a.add_account(*part_path.ALICE)
             measure.wait_until("all links", lambda: all(
-                link["state"] == "up" for link in measure.status(self.b)["links"]), 60, 0.1)
+                link["state"] == "up" for link in measure.status(self.b)["links"]), 120, 0.1)
             return self
         except BaseException:
             self.__exit__()

@@ -7,7 +7,7 @@ import measure
 
 def run(ctx):
     figures = {}
-    for f in ctx.tools.run("seal_bench", 0.1 if ctx.smoke else 0.5):
+    for f in ctx.tools.run("seal_bench", 0.1 if ctx.smoke else 0.3, timeout=600):
         figures[f["name"], f["bytes"]] = f["per_s"]
     rows = []
     for what in ("make", "open"):

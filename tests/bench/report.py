@@ -35,9 +35,10 @@ def table(head, rows):
 # ---- one table for each part that was measured
 
 def local(rows):
-    yield from table(["connections", "ours, a second", "CPU µs", "Dovecot LMTP, a second", "CPU µs",
+    yield from table(["connections", "ours, a second", "CPU µs", "of a core", "Dovecot LMTP, a second", "CPU µs",
                       "ratio", "p50 ms, ours and Dovecot's"],
                      [(r["connections"], number(r["ours"]), number(r["ours_cpu_us"]),
+                       f"{r['ours'] * r['ours_cpu_us'] / 1e4:.0f} %",
                        number(r["rival"]), number(r["rival_cpu_us"]), f"{r['ratio']:.1f}×",
                        f"{number(r['ours_runs'][-1]['p50_ms'])}, "
                        f"{number(r['rival_runs'][-1]['p50_ms'])}") for r in rows])
@@ -91,7 +92,12 @@ def mailbox(rows):
     yield from table(["", "messages", "ours, ms"] + [f"Dovecot {k}, ms" for k in kinds],
                      [(names[r["what"]], f"{r['messages']:,}", number(r["ours_ms"]),
                        *[f"{number(r[k + '_ms'])} ({r[k + '_ratio']:.1f}×)" for k in kinds])
-                      for r in rows])
+                      for r in rows if r["what"] != "deliver"])
+    yield from table(["DELIVER, LMTP of 4 KB into it, 8 connections", "ours, a second"] +
+                     [f"Dovecot {k}, a second" for k in kinds],
+                     [(f"{r['messages']:,}", number(r["ours_per_s"]),
+                       *[number(r[f"{k}_per_s"]) for k in kinds])
+                      for r in rows if r["what"] == "deliver"])
 
 
 def memory(rows):
@@ -148,9 +154,10 @@ def markdown(result):
             yield f"### {title}"
             yield ""
             yield from fn(result[name])
-            if (pathlib.Path("performance") / f"{name}.svg").name in result.get("plots", []):
-                yield f"![{title}](performance/{name}.svg)"
-                yield ""
+            for plot in result.get("plots", []):
+                if plot.removesuffix(".svg").split("-")[0] == name:
+                    yield f"![{title}](performance/{plot})"
+                    yield ""
     yield END
 
 
@@ -209,6 +216,12 @@ def plots(folder, result):
             {f"{what}, {label}": points("mailbox", "messages", f"{key}_ms", what=what)
              for what in ("check", "index", "fetch", "unread")
              for label, key in (("immpd", "ours"), ("Dovecot Maildir", "maildir"))}))
+        delivers = [r for r in result["mailbox"] if r["what"] == "deliver"]
+        if delivers:
+            plot("mailbox-deliver", "messages in the mailbox", "deliveries a second", {
+                label: [(r["messages"], r[f"{k}_per_s"]) for r in delivers]
+                for label, k in (("immpd", "ours"), ("Dovecot Maildir", "maildir"),
+                                 ("Dovecot sdbox", "sdbox"))})
     if result.get("memory"):
         plot("memory", "idle sessions", "PSS in KB",
              {"immpd": points("memory", "sessions", "pss_kb", who="immpd")})
