@@ -33,22 +33,24 @@ count_check() { # build-folder
     echo "   $n passed, $f failed, $s skipped"
 }
 
-unit_tests() { # title build-folder
-    say "$1: make check"
-    as_user make -C "$work/$2" -j"$(nproc)" check -k >"$work/$2.check" 2>&1 ||
-        { grep -E '^(FAIL|ERROR):|error:|\*\*\*' "$work/$2.check" | head -n 40
-          find "$work/$2" -name '*.trs' -exec grep -l '^:test-result: \(FAIL\|ERROR\)' {} + |
+unit_tests() { # title build-folder make-arguments…
+    local title=$1 build=$2
+    shift 2
+    say "$title: make check"
+    as_user make -C "$work/$build" -j"$(nproc)" check -k "$@" >"$work/$build.check" 2>&1 ||
+        { grep -E '^(FAIL|ERROR):|error:|\*\*\*' "$work/$build.check" | head -n 40
+          find "$work/$build" -name '*.trs' -exec grep -l '^:test-result: \(FAIL\|ERROR\)' {} + |
               while read -r t; do echo "--- ${t%.trs}"; tail -n 25 "${t%.trs}.log"; done; }
-    count_check "$work/$2"
+    count_check "$work/$build"
     # A build that broke before its tests has failed, too.
-    grep -q '^# TOTAL' "$work/$2.check" || { echo "   make check did not get to its tests"; tail -n 20 "$work/$2.check"; count 0 1 0; }
+    grep -q '^# TOTAL' "$work/$build.check" || { echo "   make check did not get to its tests"; tail -n 20 "$work/$build.check"; count 0 1 0; }
 }
 
 e2e_tests() { # title build-folder pytest-arguments…
     local title=$1 build=$2 out=$reports/e2e.$RANDOM line
     shift 2
     say "$title: end to end on real servers"
-    entered env ASAN_OPTIONS=detect_leaks=1 "$work/src/tests/e2e/pytest" "$work/$build" "$@" >"$out" 2>&1 || true
+    entered env ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1 "$work/src/tests/e2e/pytest" "$work/$build" "$@" >"$out" 2>&1 || true
     line=$(grep -E '[0-9]+ (passed|failed|error|errors|skipped)\b.* in [0-9.]+s' "$out" | tail -n 1)
     number() { sed -n "s/.*[^0-9]\([0-9][0-9]*\) $1.*/\1/p" <<<" $line"; }
     local n f e s
@@ -90,6 +92,14 @@ built asan all
 built asan check TESTS=
 unit_tests "clang, ASan, UBSan" asan
 e2e_tests "clang, ASan, UBSan" asan
+
+# What has threads. Those that run a scenario hundreds of times are left to ASan.
+threaded=$(cd "$top" && ls tests/unit/{loop,mail,session}/test_*.c | grep -v failing | sed 's/\.c$//' | tr '\n' ' ')
+say "clang with TSan: build"
+configured tsan CC=clang CFLAGS='-O1 -g' --enable-werror --enable-sanitizers=thread
+built tsan all
+unit_tests "clang, TSan: loop, mail, session" tsan check_PROGRAMS="$threaded" TESTS="$threaded"
+e2e_tests "clang, TSan: the main job" tsan -k main_job
 
 say "the demo, on each server"
 for server in prosody ejabberd both; do
