@@ -31,12 +31,12 @@
  * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back.
  */
 static const struct { int window, size; double gain; } steps[] = {
-    { 0,  +1, 0.98 },
     { -1, +1, 0.98 },
+    { 0,  +1, 0.98 },
     { +1, 0,  1.04 },
     { +1, -1, 1.06 },
     { 0,  -1, 1.06 },
-    { -1, 0,  0.99 },
+    { -1, 0,  0.97 },
 };
 
 /* ---- the grid ---- */
