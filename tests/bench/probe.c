@@ -45,7 +45,8 @@ struct end {
 static struct end a, b;
 static size_t octets = 4096, window = 16;
 static char *payload;
-static uint64_t next_id, n_answers, n_errors;
+static char tag[32]; /* what ids of this run begin with */
+static uint64_t next_id, n_answers;
 static double *since; /* by id modulo window */
 static double sum_ms;
 
@@ -67,7 +68,7 @@ static double now(void)
 
 static void ask(void)
 {
-    str_addf(&a.out, "<iq type='set' id='p%llu' from='%s' to='%s'><p xmlns='urn:probe'>",
+    str_addf(&a.out, "<iq type='set' id='%s%llu' from='%s' to='%s'><p xmlns='urn:probe'>", tag,
              (unsigned long long)next_id, a.jid, b.jid);
     str_addn(&a.out, payload, octets);
     str_add(&a.out, "</p></iq>");
@@ -92,20 +93,33 @@ static const char *attribute(const char *s, size_t len, const char *name, size_t
     return NULL;
 }
 
+/*
+ * The number in the stanza's id, or -1: it is of the probe that ran before under the same names,
+ * whose stanzas the servers still had.
+ */
+static long long own_number(const char *s, size_t len)
+{
+    size_t n = 0, skip;
+    const char *id = attribute(s, len, "id", &n);
+
+    if (id == NULL)
+        die("no id", s);
+    skip = strlen(tag);
+    return n > skip && memcmp(id, tag, skip) == 0 ? strtoll(id + skip, NULL, 10) : -1;
+}
+
 static void at_a(struct end *e, const char *s, size_t len)
 {
     size_t n = 0;
     const char *type = attribute(s, len, "type", &n);
+    long long number = own_number(s, len);
 
     (void)e;
-    if (type == NULL || n != 6 || memcmp(type, "result", 6) != 0) {
-        n_errors++;
+    if (number < 0)
+        return;
+    if (type == NULL || n != 6 || memcmp(type, "result", 6) != 0)
         die("no result", s);
-    }
-    type = attribute(s, len, "id", &n);
-    if (type == NULL || n < 2)
-        die("no id", s);
-    sum_ms += (now() - since[strtoull(type + 1, NULL, 10) % window]) * 1e3;
+    sum_ms += (now() - since[(size_t)number % window]) * 1e3;
     n_answers++;
     ask();
 }
@@ -115,6 +129,8 @@ static void at_b(struct end *e, const char *s, size_t len)
     size_t n = 0;
     const char *id = attribute(s, len, "id", &n);
 
+    if (own_number(s, len) < 0)
+        return;
     if (id == NULL || len < octets)
         die("no question", s);
     str_addf(&e->out, "<iq type='result' id='%.*s' from='%s' to='%s'/>", (int)n, id, b.jid, a.jid);
@@ -324,6 +340,7 @@ int main(int argc, char **argv)
     }
     secret[strcspn(secret, "\n")] = '\0';
     port = argc - optind > 4 ? (uint16_t)atoi(argv[optind + 4]) : 5347;
+    (void)snprintf(tag, sizeof(tag), "p%d-", (int)getpid());
     payload = mem_alloc(octets + 1);
     for (size_t i = 0; i < octets; i++)
         payload[i] = (char)(i % 64 == 63 ? '\n' : 'a' + i % 26);
