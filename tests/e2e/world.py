@@ -240,8 +240,9 @@ class Daemon:
     """An immpd for a domain; the programs are those of a build folder."""
 
     def __init__(self, domain, folder, build, server=None, server_port=5347, level="debug",
-                 schedule="1s 2s 5s", expire="5d", extra=""):
+                 schedule="1s 2s 5s", expire="5d", extra="", immpd="immpd", env=None):
         self.domain, self.build = domain, pathlib.Path(build)
+        self.immpd, self.env = immpd, env or {}
         self.ip = ADDRESSES[domain]
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -262,7 +263,8 @@ class Daemon:
         return self.build / name
 
     def start(self, wait=True):
-        self.process = Process([self.program("immpd"), "-c", self.config], self.log)
+        self.process = Process([self.program(self.immpd), "-c", self.config], self.log,
+                               env={**os.environ, **self.env})
         if wait:
             self.wait()
         return self
