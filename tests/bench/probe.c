@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static size_t octets = 4096, window = 16;
 static char *payload;
 static char tag[32]; /* what ids of this run begin with */
 static uint64_t next_id, n_answers;
-static double *since; /* by id modulo window */
+static bool is_flowing; /* each answer brings the next question */
+static double *since;   /* by id modulo window */
 static double sum_ms;
 
 static void die(const char *what, const char *why)
@@ -121,7 +123,8 @@ static void at_a(struct end *e, const char *s, size_t len)
         die("no result", s);
     sum_ms += (now() - since[(size_t)number % window]) * 1e3;
     n_answers++;
-    ask();
+    if (is_flowing)
+        ask();
 }
 
 static void at_b(struct end *e, const char *s, size_t len)
@@ -287,6 +290,22 @@ static void run_for(double seconds)
     }
 }
 
+/*
+ * One question until one is answered: what is sent while a server still takes leave of the probe
+ * before this one may vanish.
+ */
+static void say_hello(void)
+{
+    for (int tries = 0; n_answers == 0; tries++) {
+        if (tries == 20)
+            die("waiting", "no answer in 20 seconds");
+        ask();
+        transmit(&a);
+        for (int i = 0; i < 20 && n_answers == 0; i++)
+            run_for(0.05);
+    }
+}
+
 /* Until the server has closed, too: the next probe takes the same names. */
 static void leave(struct end *e)
 {
@@ -349,11 +368,11 @@ int main(int argc, char **argv)
     attach(&a, argv[optind], argv[optind + 1], port, secret);
     a.stanza = at_a;
     b.stanza = at_b;
+    say_hello();
+    is_flowing = true;
     for (size_t i = 0; i < window; i++)
         ask();
     transmit(&a);
-    while (n_answers == 0)
-        run_for(0.02);
     run_for(seconds / 4);
     before = n_answers;
     sum_ms = 0;
