@@ -87,15 +87,10 @@ void str_vaddf(struct str *st, const char *fmt, va_list ap)
     st->s[st->len] = '\0';
 }
 
-void str_adds(struct str *st, ...)
+void str_add_list(struct str *st, const char *const *list)
 {
-    const char *s;
-    va_list ap;
-
-    va_start(ap, st);
-    while ((s = va_arg(ap, const char *)) != NULL)
-        str_add(st, s);
-    va_end(ap);
+    for (; *list != NULL; list++)
+        str_add(st, *list);
 }
 
 void str_add_u64(struct str *st, uint64_t v)

@@ -30,7 +30,7 @@ void str_reserve(struct str *st, size_t more);  /* room for more bytes beyond le
 void str_add(struct str *st, const char *s);
 void str_addn(struct str *st, const void *p, size_t n);
 void str_addc(struct str *st, char c);
-void str_adds(struct str *st, ...);              /* each of these strings, up to a NULL */
+void str_add_list(struct str *st, const char *const *list);  /* each of these strings, up to a NULL */
 void str_add_u64(struct str *st, uint64_t v);    /* decimal */
 void str_addf(struct str *st, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void str_vaddf(struct str *st, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
@@ -39,6 +39,9 @@ void str_addn_xml(struct str *st, const char *s, size_t n);
 void str_add_hex(struct str *st, const uint8_t *p, size_t n); /* lower case */
 /* For logs: printable ASCII and UTF-8 as is, anything else \xHH, at most max bytes then "…". */
 void str_add_log(struct str *st, const char *s, size_t max);
+
+/* str_adds(st, "a", b, "c"): each of these strings. */
+#define str_adds(st, ...) str_add_list(st, (const char *const[]){ __VA_ARGS__, NULL })
 
 const char *str_c(const struct str *st);              /* never NULL */
 char *str_take(struct str *st);                       /* the bytes, caller frees; st is empty */

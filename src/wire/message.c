@@ -135,13 +135,13 @@ uint64_t message_size(const struct message *m)
 
 static void add_text(struct str *out, const char *key, const char *s)
 {
-    str_adds(out, ",\"", key, "\":", NULL);
+    str_adds(out, ",\"", key, "\":");
     json_add_quoted(out, s, strlen(s));
 }
 
 static void add_list(struct str *out, const char *key, char *const *list, size_t n)
 {
-    str_adds(out, ",\"", key, "\":[", NULL);
+    str_adds(out, ",\"", key, "\":[");
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             str_addc(out, ',');
@@ -155,7 +155,7 @@ static void add_time(struct str *out, const char *key, int64_t at_ms)
     char text[CLOCK_RFC3339_SIZE];
 
     clock_format_rfc3339(at_ms, text);
-    str_adds(out, ",\"", key, "\":\"", text, "\"", NULL);
+    str_adds(out, ",\"", key, "\":\"", text, "\"");
 }
 
 static void add_flags(struct str *out, unsigned flags)
@@ -164,7 +164,7 @@ static void add_flags(struct str *out, unsigned flags)
 
     str_add(out, ",\"flags\":[");
     for (size_t i = 0; (name = message_flag_at(flags, i)) != NULL; i++)
-        str_adds(out, i > 0 ? ",\"" : "\"", name, "\"", NULL);
+        str_adds(out, i > 0 ? ",\"" : "\"", name, "\"");
     str_addc(out, ']');
 }
 
@@ -175,17 +175,16 @@ static void add_parts(struct str *out, const struct part *parts, size_t n)
         str_add(out, i > 0 ? ",{\"name\":" : "{\"name\":");
         json_add_quoted(out, parts[i].name, strlen(parts[i].name));
         add_text(out, "type", parts[i].type);
-        str_adds(out, ",\"class\":\"", parts[i].is_content ? "content" : "data", "\",\"length\":",
-                 NULL);
+        str_adds(out, ",\"class\":\"", parts[i].is_content ? "content" : "data", "\",\"length\":");
         str_add_u64(out, parts[i].length);
-        str_adds(out, ",\"sha256\":\"", parts[i].sha256, "\"}", NULL);
+        str_adds(out, ",\"sha256\":\"", parts[i].sha256, "\"}");
     }
     str_addc(out, ']');
 }
 
 void message_format(struct str *out, const struct message *m)
 {
-    str_adds(out, "{\"id\":\"", m->id, "\",\"kind\":\"", message_kind_name(m->kind), "\"", NULL);
+    str_adds(out, "{\"id\":\"", m->id, "\",\"kind\":\"", message_kind_name(m->kind), "\"");
     add_text(out, "origin", m->origin);
     add_text(out, "destination", m->destination);
     add_text(out, "from", m->from);
@@ -203,7 +202,7 @@ void message_format(struct str *out, const struct message *m)
         add_list(out, "hops", m->hops, m->n_hops);
     add_parts(out, m->parts, m->n_parts);
     if (m->in_reply_to[0] != '\0')
-        str_adds(out, ",\"x-inreplyto\":\"", m->in_reply_to, "\"", NULL);
+        str_adds(out, ",\"x-inreplyto\":\"", m->in_reply_to, "\"");
     str_addc(out, '}');
 }
 

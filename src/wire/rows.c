@@ -36,7 +36,7 @@ static size_t recipients(const struct message *m, char *const **list_r)
 
 static void add_text(struct str *out, const char *key, const char *s)
 {
-    str_adds(out, ",\"", key, "\":", NULL);
+    str_adds(out, ",\"", key, "\":");
     json_add_quoted(out, s, strlen(s));
 }
 
@@ -45,12 +45,12 @@ static void add_time(struct str *out, const char *key, int64_t at_ms)
     char text[CLOCK_RFC3339_SIZE];
 
     clock_format_rfc3339(at_ms, text);
-    str_adds(out, ",\"", key, "\":\"", text, "\"", NULL);
+    str_adds(out, ",\"", key, "\":\"", text, "\"");
 }
 
 static void add_list(struct str *out, const char *key, char *const *list, size_t n)
 {
-    str_adds(out, ",\"", key, "\":[", NULL);
+    str_adds(out, ",\"", key, "\":[");
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             str_addc(out, ',');
@@ -82,7 +82,7 @@ static void summarize_json(struct str *out, const struct message *m)
     size_t n = recipients(m, &list);
     const char *flag;
 
-    str_adds(out, "{\"_id\":\"", m->id, "\"", NULL);
+    str_adds(out, "{\"_id\":\"", m->id, "\"");
     add_text(out, "from", m->from);
     add_list(out, "to", list, n);
     add_text(out, "subject", m->subject != NULL ? m->subject : "");
@@ -91,7 +91,7 @@ static void summarize_json(struct str *out, const struct message *m)
     str_add_u64(out, message_size(m));
     str_add(out, ",\"flags\":[");
     for (size_t i = 0; (flag = message_flag_at(m->flags, i)) != NULL; i++)
-        str_adds(out, "\"", flag, "\",", NULL);
+        str_adds(out, "\"", flag, "\",");
     str_addc(out, '\n');
     add_parts(out, m);
 }
@@ -119,16 +119,16 @@ static void summarize_tabs(struct str *out, const struct message *m)
 
     clock_format_rfc3339(m->date_ms, date);
     for (size_t i = 0; i < n; i++)
-        str_adds(&to, i > 0 ? "," : "", list[i], NULL);
-    str_adds(out, m->id, "\t", NULL);
+        str_adds(&to, i > 0 ? "," : "", list[i]);
+    str_adds(out, m->id, "\t");
     add_cell(out, m->from);
     add_cell(out, str_c(&to));
     add_cell(out, m->subject != NULL ? m->subject : "");
-    str_adds(out, date, "\t", NULL);
+    str_adds(out, date, "\t");
     str_add_u64(out, message_size(m));
     str_addc(out, '\t');
     for (size_t i = 0; (flag = message_flag_at(m->flags, i)) != NULL; i++)
-        str_adds(out, flag, ",", NULL);
+        str_adds(out, flag, ",");
     str_addc(out, '\n');
     str_add_u64(out, m->n_parts);
     str_clear(&to);
@@ -195,9 +195,9 @@ void row_add_envelope(struct str *out, const struct message *m, const struct row
     row_add_json(out, str_c(&summary), st);
     str_truncate(out, out->len - 1);
     add_time(out, "received", st->received_ms);
-    str_adds(out, ",\"kind\":\"", message_kind_name(m->kind), "\"", NULL);
+    str_adds(out, ",\"kind\":\"", message_kind_name(m->kind), "\"");
     if (m->in_reply_to[0] != '\0')
-        str_adds(out, ",\"inreplyto\":\"", m->in_reply_to, "\"", NULL);
+        str_adds(out, ",\"inreplyto\":\"", m->in_reply_to, "\"");
     if (m->expires_ms != 0)
         add_time(out, "expires", m->expires_ms);
     if (m->n_shown > 0)

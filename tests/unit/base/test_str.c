@@ -245,9 +245,9 @@ static void strings_and_numbers_are_appended(void **state)
     struct str st = STR_INIT;
 
     (void)state;
-    str_adds(&st, NULL);
+    str_adds(&st, "");
     assert_string_equal(str_c(&st), "");
-    str_adds(&st, "a", "", "bc", NULL);
+    str_adds(&st, "a", "", "bc");
     assert_string_equal(str_c(&st), "abc");
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         str_truncate(&st, 0);
