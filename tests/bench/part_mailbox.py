@@ -18,6 +18,7 @@ import world
 
 MESSAGES = (1000, 10000, 100000)
 UNREAD = 100
+LINE_MAX = 1000   # bytes of a line that ends an answer
 
 
 class Talk:
@@ -38,11 +39,12 @@ class Talk:
         """Send, and read until the bytes match `end`; they."""
         if line:
             self.sock.sendall(line)
-        got = b""
-        while not end.search(got):
+        got, looked = bytearray(), 0
+        while not end.search(got, max(0, looked - LINE_MAX)):
+            looked = len(got)
             more = self.sock.recv(65536)
             if not more:
-                raise EOFError(f"hung up after {line!r}: {got[-200:]!r}")
+                raise EOFError(f"hung up after {line!r}: {bytes(got[-200:])!r}")
             got += more
         return got
 

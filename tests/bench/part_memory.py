@@ -84,7 +84,7 @@ def run(ctx):
             rows.append(dict(ours(ctx, d, n), who="immpd"))
         finally:
             d.stop()
-        measure.say(f"  {n:6} sessions: {rows[-1]['kb_each']} KB each, {rows[-1]['pss_kb']} KB in "
+        measure.say(f"  {n:6} sessions: {rows[-1]['kb_each'] or '-'} KB each, {rows[-1]['pss_kb']} KB in "
                     f"all; 8 others deliver {rows[-1].get('deliver_per_s', '-')}/s")
     rows.append(dict(theirs(ctx, THEIRS), who="dovecot"))
     measure.say(f"  Dovecot, {THEIRS} sessions: {rows[-1]['kb_each']} KB each")

@@ -64,6 +64,7 @@ class Many:
     def send(self, messages):
         """From 16 connections, which go through the domains in turn."""
         before = measure.status(self.b)["inbound"]["delivered"]
+        sent = measure.status(self.a)["outbound"]["bundles"]
         cpu = measure.Cpu(a=self.a.process.pid, b=self.b.process.pid)
         load = self.ctx.tools.run(
             "immp_load", "-c", part_path.CLIENTS, "-n", messages, "-s", OCTETS, "-r", "-u", self.n,
@@ -73,8 +74,9 @@ class Many:
         took = time.monotonic() - load["began"]
         if measure.status(self.b)["inbound"]["delivered"] - before != messages:
             raise RuntimeError("not all have arrived")
+        bundles = measure.status(self.a)["outbound"]["bundles"] - sent
         return {"n": messages, "seconds": round(took, 3), "per_s": round(messages / took, 1),
-                "cpu_us": cpu.us(messages)}
+                "cpu_us": cpu.us(messages), "messages_a_bundle": round(messages / bundles, 2)}
 
 
 def run(ctx):

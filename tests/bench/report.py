@@ -118,9 +118,9 @@ def queue(rows):
 
 
 def peers(rows):
-    yield from table(["peer domains", "a second", "CPU µs", "of it a, b"],
+    yield from table(["peer domains", "a second", "CPU µs", "user+system of each", "messages a bundle"],
                      [(f"{r['peers']:,}", number(r["per_s"]), number(r["cpu_us"]),
-                       cpu_words(r["runs"][-1])) for r in rows])
+                       cpu_words(r["runs"][-1]), r["runs"][-1]["messages_a_bundle"]) for r in rows])
 
 
 PARTS = [
