@@ -109,11 +109,19 @@ void outbound_kick(struct outbound *o, const char *origin, const char *destinati
     outbound_later(o);   /* the next turn: what was put is committed by then */
 }
 
+struct scan {
+    struct outbound *o;
+    const char *destination;   /* whose entries are counted; NULL: any */
+    int64_t n;
+};
+
 static int look_at(void *ctx, const struct queue_path *qp)
 {
-    struct outbound *o = ctx;
-    struct path *p = get_path(o, qp->origin, qp->destination, true);
+    struct scan *sc = ctx;
+    struct path *p = get_path(sc->o, qp->origin, qp->destination, true);
 
+    if (sc->destination == NULL || strcmp(qp->destination, sc->destination) == 0)
+        sc->n += qp->entries;
     if (p != NULL) {
         p->has_more = true;
         p->has_deferred = true;
@@ -134,19 +142,26 @@ static int doubt(void *ctx, const char *key, void *value)
     return 0;
 }
 
-int outbound_rescan(struct outbound *o, struct err *err)
+static int scan_queue(struct scan *sc, struct err *err)
 {
+    struct outbound *o = sc->o;
+
     if (!o->is_started) {
         /* This process is the only one on its queue, so whatever is claimed was claimed before it. */
         if (queue_release(o->m->store, err) < 0)
             return -1;
         o->is_started = true;
     }
-    if (queue_each_path(o->m->store, clock_wall_ms(o->m->clock), look_at, o, err) < 0)
+    if (queue_each_path(o->m->store, clock_wall_ms(o->m->clock), look_at, sc, err) < 0)
         return -1;
     (void)map_each(o->paths, doubt, o);
     outbound_later(o);
     return 0;
+}
+
+int outbound_rescan(struct outbound *o, struct err *err)
+{
+    return scan_queue(&(struct scan){ .o = o }, err);
 }
 
 static void rescan(void *ctx)
@@ -227,35 +242,19 @@ void outbound_link_changed(struct outbound *o, const char *origin, bool is_up)
     outbound_later(o);
 }
 
-struct tally {
-    const char *destination;   /* NULL: any */
-    int64_t n;
-};
-
-static int count_path(void *ctx, const struct queue_path *qp)
-{
-    struct tally *t = ctx;
-
-    if (t->destination == NULL || strcmp(qp->destination, t->destination) == 0)
-        t->n += qp->entries;
-    return 0;
-}
-
 int outbound_retry(struct outbound *o, const char *destination, struct err *err)
 {
     struct link_change c = { .o = o, .destination = destination };
-    struct tally tally = { .destination = destination };
-    int64_t now_ms = clock_wall_ms(o->m->clock);
+    struct scan sc = { .o = o, .destination = destination };
 
-    if (queue_hurry(o->m->store, destination, now_ms, err) < 0 ||
-        queue_each_path(o->m->store, now_ms, count_path, &tally, err) < 0 ||
-        outbound_rescan(o, err) < 0)
+    if (queue_hurry(o->m->store, destination, clock_wall_ms(o->m->clock), err) < 0 ||
+        scan_queue(&sc, err) < 0)
         return -1;
     outbound_wrote(o);
     if (o->transport != NULL && destination != NULL)
         o->transport->forget(o->transport->self, destination);
     (void)map_each(o->paths, wake, &c);
-    return (int)MIN(tally.n, INT_MAX);
+    return (int)MIN(sc.n, INT_MAX);
 }
 
 /* ---- the sweep: expiry, bundles without an answer, idle paths ---- */
