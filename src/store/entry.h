@@ -48,9 +48,9 @@ struct entry_query {
 };
 
 /*
- * Walk. summary is the content's (wire/rows.h), borrowed for the call. A selector with text finds whole
- * words, all of which must stand in sender, subject or text parts of at most 256 KiB; what of the
- * folder is not indexed yet is indexed first, which writes the store.
+ * Walk. summary is the content's (wire/rows.h), borrowed for the call. A selector with text finds
+ * whole words, all of which must stand in sender, subject or text parts of at most 256 KiB; what of
+ * the folder is not indexed yet is indexed first, which writes the store.
  */
 int entry_each(struct store *st, const struct entry_query *q,
                int (*fn)(void *ctx, const struct entry *e, const char *summary), void *ctx,

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/macros.h"
 #include "wire/field_private.h"
 #include "wire/json.h"
@@ -46,14 +45,11 @@ size_t bundle_pad(size_t bytes)
 
 void bundle_add_head(struct str *out, const struct bundle_head *head, size_t pad)
 {
-    char time[CLOCK_RFC3339_SIZE];
-
-    clock_format_rfc3339(head->time_ms, time);
-    str_addf(out, "{\"immp\":\"1.0\",\"bundle\":\"%s\",\"origin\":", head->id);
-    json_add_quoted(out, head->origin, strlen(head->origin));
-    str_add(out, ",\"destination\":");
-    json_add_quoted(out, head->destination, strlen(head->destination));
-    str_addf(out, ",\"time\":\"%s\",\"messages\":%zu,\"pad\":\"", time, head->messages);
+    str_adds(out, "{\"immp\":\"1.0\",\"bundle\":\"", head->id, "\"");
+    field_add_text(out, "origin", head->origin);
+    field_add_text(out, "destination", head->destination);
+    field_add_time(out, "time", head->time_ms);
+    str_addf(out, ",\"messages\":%zu,\"pad\":\"", head->messages);
     str_reserve(out, pad + 3);
     memset(out->s + out->len, '.', pad);
     out->s[out->len + pad] = '\0';

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Readers for the members of signed JSON lines. They are strict about type and size and generous
+ * Readers and writers for the members of signed JSON lines. Readers are strict about type and size and generous
  * about spelling only where preparation makes it one form (case of UUIDs, domains, hex digits):
  * what comes out is always the one form that is compared and stored.
  */
@@ -203,4 +203,31 @@ int field_each(const struct json *object, const struct field *fields, size_t n, 
         if (fields[i].is_required && (w.seen & UINT32_C(1) << i) == 0)
             return err_set(err, ERR_PROTOCOL, 0, "%s is missing", fields[i].key);
     return 0;
+}
+
+/* ---- writing ---- */
+
+void field_add_text(struct str *out, const char *key, const char *s)
+{
+    str_adds(out, ",\"", key, "\":");
+    json_add_quoted(out, s, strlen(s));
+}
+
+void field_add_list(struct str *out, const char *key, char *const *list, size_t n)
+{
+    str_adds(out, ",\"", key, "\":[");
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            str_addc(out, ',');
+        json_add_quoted(out, list[i], strlen(list[i]));
+    }
+    str_addc(out, ']');
+}
+
+void field_add_time(struct str *out, const char *key, int64_t at_ms)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    clock_format_rfc3339(at_ms, text);
+    str_adds(out, ",\"", key, "\":\"", text, "\"");
 }

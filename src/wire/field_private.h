@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Members of a JSON line, each read with its type and its limits: what header, bundle head and
- * receipt have in common. key names the member in the error text.
+ * Members of a JSON line, each read with its type and its limits, or written: what header, bundle
+ * head, receipt and row have in common. key names the member in the error text.
  *
- * Each returns 0, or -1 (ERR_PROTOCOL); outputs are touched on success only. Strings given as
+ * Each reader returns 0, or -1 (ERR_PROTOCOL); outputs are touched on success only. Strings given as
  * char ** are the caller's, those given as const char ** are borrowed from the value.
  */
 #ifndef WIRE_FIELD_PRIVATE_H
 #define WIRE_FIELD_PRIVATE_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "base/uuid.h"
 #include "wire/json.h"
 
@@ -33,6 +34,11 @@ int field_domain(const struct json *v, const char *key, char **domain_r, struct 
 int field_address(const struct json *v, const char *key, char **address_r, struct err *err);
 /* local[+folder]@domain, local and domain prepared, the folder as written. */
 int field_recipient(const struct json *v, const char *key, char **address_r, struct err *err);
+
+/* Append ,"key": and the value. */
+void field_add_text(struct str *out, const char *key, const char *s);
+void field_add_list(struct str *out, const char *key, char *const *list, size_t n);
+void field_add_time(struct str *out, const char *key, int64_t at_ms);
 
 /* May a key that nobody knows be there? Only "x-…": 0, or -1. */
 int field_unknown(const char *key, struct err *err);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/macros.h"
 #include "base/mem.h"
 #include "wire/field_private.h"
@@ -133,31 +132,6 @@ uint64_t message_size(const struct message *m)
 
 /* ---- writing ---- */
 
-static void add_text(struct str *out, const char *key, const char *s)
-{
-    str_adds(out, ",\"", key, "\":");
-    json_add_quoted(out, s, strlen(s));
-}
-
-static void add_list(struct str *out, const char *key, char *const *list, size_t n)
-{
-    str_adds(out, ",\"", key, "\":[");
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0)
-            str_addc(out, ',');
-        json_add_quoted(out, list[i], strlen(list[i]));
-    }
-    str_addc(out, ']');
-}
-
-static void add_time(struct str *out, const char *key, int64_t at_ms)
-{
-    char text[CLOCK_RFC3339_SIZE];
-
-    clock_format_rfc3339(at_ms, text);
-    str_adds(out, ",\"", key, "\":\"", text, "\"");
-}
-
 static void add_flags(struct str *out, unsigned flags)
 {
     const char *name;
@@ -174,7 +148,7 @@ static void add_parts(struct str *out, const struct part *parts, size_t n)
     for (size_t i = 0; i < n; i++) {
         str_add(out, i > 0 ? ",{\"name\":" : "{\"name\":");
         json_add_quoted(out, parts[i].name, strlen(parts[i].name));
-        add_text(out, "type", parts[i].type);
+        field_add_text(out, "type", parts[i].type);
         str_adds(out, ",\"class\":\"", parts[i].is_content ? "content" : "data", "\",\"length\":");
         str_add_u64(out, parts[i].length);
         str_adds(out, ",\"sha256\":\"", parts[i].sha256, "\"}");
@@ -185,21 +159,21 @@ static void add_parts(struct str *out, const struct part *parts, size_t n)
 void message_format(struct str *out, const struct message *m)
 {
     str_adds(out, "{\"id\":\"", m->id, "\",\"kind\":\"", message_kind_name(m->kind), "\"");
-    add_text(out, "origin", m->origin);
-    add_text(out, "destination", m->destination);
-    add_text(out, "from", m->from);
-    add_list(out, "to", m->to, m->n_to);
+    field_add_text(out, "origin", m->origin);
+    field_add_text(out, "destination", m->destination);
+    field_add_text(out, "from", m->from);
+    field_add_list(out, "to", m->to, m->n_to);
     if (m->subject != NULL)
-        add_text(out, "subject", m->subject);
-    add_time(out, "date", m->date_ms);
+        field_add_text(out, "subject", m->subject);
+    field_add_time(out, "date", m->date_ms);
     if (m->n_shown > 0)
-        add_list(out, "for", m->shown, m->n_shown);
+        field_add_list(out, "for", m->shown, m->n_shown);
     if (m->expires_ms != 0)
-        add_time(out, "expires", m->expires_ms);
+        field_add_time(out, "expires", m->expires_ms);
     if (m->flags != 0)
         add_flags(out, m->flags);
     if (m->n_hops > 0)
-        add_list(out, "hops", m->hops, m->n_hops);
+        field_add_list(out, "hops", m->hops, m->n_hops);
     add_parts(out, m->parts, m->n_parts);
     if (m->in_reply_to[0] != '\0')
         str_adds(out, ",\"x-inreplyto\":\"", m->in_reply_to, "\"");

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "wire/field_private.h"
 #include "wire/json.h"
 
 static size_t recipients(const struct message *m, char *const **list_r)
@@ -34,31 +35,6 @@ static size_t recipients(const struct message *m, char *const **list_r)
 
 /* ---- JSON ---- */
 
-static void add_text(struct str *out, const char *key, const char *s)
-{
-    str_adds(out, ",\"", key, "\":");
-    json_add_quoted(out, s, strlen(s));
-}
-
-static void add_time(struct str *out, const char *key, int64_t at_ms)
-{
-    char text[CLOCK_RFC3339_SIZE];
-
-    clock_format_rfc3339(at_ms, text);
-    str_adds(out, ",\"", key, "\":\"", text, "\"");
-}
-
-static void add_list(struct str *out, const char *key, char *const *list, size_t n)
-{
-    str_adds(out, ",\"", key, "\":[");
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0)
-            str_addc(out, ',');
-        json_add_quoted(out, list[i], strlen(list[i]));
-    }
-    str_addc(out, ']');
-}
-
 static void add_parts(struct str *out, const struct message *m)
 {
     str_add(out, ",\"parts\":[");
@@ -68,7 +44,7 @@ static void add_parts(struct str *out, const struct message *m)
         str_add(out, i > 0 ? ",{\"id\":" : "{\"id\":");
         json_add_quoted(out, p->name, strlen(p->name));
         str_add(out, p->is_content ? ",\"class\":\"content\"" : ",\"class\":\"data\"");
-        add_text(out, "type", p->type);
+        field_add_text(out, "type", p->type);
         str_add(out, ",\"length\":");
         str_add_u64(out, p->length);
         str_addc(out, '}');
@@ -83,10 +59,10 @@ static void summarize_json(struct str *out, const struct message *m)
     const char *flag;
 
     str_adds(out, "{\"_id\":\"", m->id, "\"");
-    add_text(out, "from", m->from);
-    add_list(out, "to", list, n);
-    add_text(out, "subject", m->subject != NULL ? m->subject : "");
-    add_time(out, "date", m->date_ms);
+    field_add_text(out, "from", m->from);
+    field_add_list(out, "to", list, n);
+    field_add_text(out, "subject", m->subject != NULL ? m->subject : "");
+    field_add_time(out, "date", m->date_ms);
     str_add(out, ",\"size\":");
     str_add_u64(out, message_size(m));
     str_add(out, ",\"flags\":[");
@@ -148,40 +124,38 @@ bool row_is_summary(const char *s)
     return s[0] != '{';
 }
 
-/* Line i of a summary. */
-static const char *line_of(const char *summary, size_t i, size_t *len_r)
+static const char *next_line(const char *summary)
 {
-    while (i-- > 0)
-        summary = strchr(summary, '\n') + 1;
-    *len_r = strcspn(summary, "\n");
-    return summary;
+    return strchr(summary, '\n') + 1;
 }
 
-static void add_line(struct str *out, const char *summary, size_t i)
+static void add_line(struct str *out, const char *line)
 {
-    size_t len;
-    const char *line = line_of(summary, i, &len);
+    str_addn(out, line, strcspn(line, "\n"));
+}
 
-    str_addn(out, line, len);
+/* lines: what summarize_json() has made. */
+static void add_json(struct str *out, const char *lines, const struct row_state *st)
+{
+    add_line(out, lines);
+    str_add(out, st->is_read ? "\"read\"" : "\"unread\"");
+    str_add(out, st->is_flagged ? ",\"flagged\"]" : "]");
+    str_add(out, next_line(lines));
+    field_add_text(out, "folder", st->folder);
+    str_addc(out, '}');
 }
 
 void row_add_json(struct str *out, const char *summary, const struct row_state *st)
 {
-    add_line(out, summary, 2);
-    str_add(out, st->is_read ? "\"read\"" : "\"unread\"");
-    str_add(out, st->is_flagged ? ",\"flagged\"]" : "]");
-    add_line(out, summary, 3);
-    str_add(out, ",\"folder\":");
-    json_add_quoted(out, st->folder, strlen(st->folder));
-    str_addc(out, '}');
+    add_json(out, next_line(next_line(summary)), st);
 }
 
 void row_add_tabs(struct str *out, const char *summary, const struct row_state *st)
 {
-    add_line(out, summary, 0);
+    add_line(out, summary);
     str_add(out, st->is_read ? "read" : "unread");
     str_add(out, st->is_flagged ? ",flagged\t" : "\t");
-    add_line(out, summary, 1);
+    add_line(out, next_line(summary));
     str_addc(out, '\t');
     add_cell(out, st->folder);
     str_truncate(out, out->len - 1);
@@ -189,19 +163,19 @@ void row_add_tabs(struct str *out, const char *summary, const struct row_state *
 
 void row_add_envelope(struct str *out, const struct message *m, const struct row_state *st)
 {
-    struct str summary = STR_INIT;
+    struct str lines = STR_INIT;
 
-    row_summarize(&summary, m);
-    row_add_json(out, str_c(&summary), st);
+    summarize_json(&lines, m);
+    add_json(out, str_c(&lines), st);
     str_truncate(out, out->len - 1);
-    add_time(out, "received", st->received_ms);
+    field_add_time(out, "received", st->received_ms);
     str_adds(out, ",\"kind\":\"", message_kind_name(m->kind), "\"");
     if (m->in_reply_to[0] != '\0')
         str_adds(out, ",\"inreplyto\":\"", m->in_reply_to, "\"");
     if (m->expires_ms != 0)
-        add_time(out, "expires", m->expires_ms);
+        field_add_time(out, "expires", m->expires_ms);
     if (m->n_shown > 0)
-        add_list(out, "for", m->shown, m->n_shown);
+        field_add_list(out, "for", m->shown, m->n_shown);
     str_addc(out, '}');
-    str_clear(&summary);
+    str_clear(&lines);
 }
