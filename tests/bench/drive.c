@@ -400,3 +400,46 @@ void drive_report(const char *what, size_t connections, double began, double end
                  percentile(50), percentile(99));
     (void)fflush(stdout);
 }
+
+/* ---- what was asked for ---- */
+
+struct load load = { .connections = 1, .octets = 4096, .users = 1 };
+
+bool load_option(int letter)
+{
+    switch (letter) {
+    case 'c':
+        load.connections = strtoul(optarg, NULL, 10);
+        return true;
+    case 'n':
+        load.limit = strtoul(optarg, NULL, 10);
+        return true;
+    case 's':
+        load.octets = strtoul(optarg, NULL, 10);
+        return true;
+    case 't':
+        load.seconds = atof(optarg);
+        return true;
+    case 'u':
+        load.users = strtoul(optarg, NULL, 10);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool load_is_over(void)
+{
+    return (load.limit > 0 && load.n_begun >= load.limit) ||
+           (load.seconds > 0 && load.n_begun > 0 && drive_now() >= load.until);
+}
+
+void load_stay(void)
+{
+    char buf[256];
+
+    (void)puts("ready");
+    (void)fflush(stdout);
+    while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
+        ;
+}

@@ -54,6 +54,18 @@ void conn_start_tls(struct conn *c);
 void conn_skip(struct conn *c, size_t n); /* from within line: n octets follow it */
 void conn_close(struct conn *c);          /* TLS says goodbye, nothing is awaited */
 
+/* What a load generator was asked for (load_option), and how far it is. */
+extern struct load {
+    size_t connections, limit, octets, users; /* -c -n -s -u */
+    double seconds;                           /* -t */
+    double began, until;
+    size_t n_ready, n_begun, n_open;
+    struct conn *conns;
+} load;
+bool load_option(int letter); /* from optarg; false: it is none of these */
+bool load_is_over(void);      /* enough has been begun, or the time is up */
+void load_stay(void);         /* say "ready", and wait for the end of standard input */
+
 /* s with the number for its %u, if it has one. */
 void str_add_numbered(struct str *out, const char *s, size_t number);
 

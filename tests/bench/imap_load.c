@@ -34,19 +34,9 @@ enum state {
 
 static struct {
     enum mode mode;
-    size_t connections, limit, users;
-    double seconds, until, began;
-    size_t n_ready, n_begun, n_open;
     const char *user, *command;
     char password[256];
-    struct conn *conns;
-} the = { .connections = 1, .users = 1 };
-
-static bool is_time(void)
-{
-    return (the.limit > 0 && the.n_begun >= the.limit) ||
-           (the.seconds > 0 && the.n_begun > 0 && drive_now() >= the.until);
-}
+} the;
 
 static void say_tagged(struct conn *c, enum state next, const char *command)
 {
@@ -58,23 +48,23 @@ static void say_tagged(struct conn *c, enum state next, const char *command)
 
 static void connect_again(struct conn *c)
 {
-    if (is_time()) {
-        if (--the.n_open == 0)
+    if (load_is_over()) {
+        if (--load.n_open == 0)
             drive_stop();
         return;
     }
-    the.n_begun++;
+    load.n_begun++;
     drive_open(c, c->index);
     c->since = drive_now();
 }
 
 static void ask(struct conn *c)
 {
-    if (is_time()) {
+    if (load_is_over()) {
         drive_stop();
         return;
     }
-    the.n_begun++;
+    load.n_begun++;
     c->since = drive_now();
     say_tagged(c, ST_ANSWER, the.command);
 }
@@ -83,14 +73,14 @@ static void selected(struct conn *c)
 {
     c->state = ST_READY;
     if (the.mode == MODE_ASK) {
-        the.began = drive_now();
+        load.began = drive_now();
         ask(c);
         return;
     }
-    if (++the.n_ready == the.connections)
+    if (++load.n_ready == load.connections)
         drive_stop();
-    else if (the.n_ready + 7 < the.connections)
-        drive_open(&the.conns[the.n_ready + 7], the.n_ready + 7);
+    else if (load.n_ready + 7 < load.connections)
+        drive_open(&load.conns[load.n_ready + 7], load.n_ready + 7);
 }
 
 static void tagged(struct conn *c)
@@ -135,7 +125,7 @@ static void on_line(struct conn *c, const char *s, size_t len)
         struct str say = STR_INIT;
 
         str_add(&say, "LOGIN ");
-        str_add_numbered(&say, the.user, c->index % the.users);
+        str_add_numbered(&say, the.user, c->index % load.users);
         str_addf(&say, " %s", the.password);
         say_tagged(c, ST_LOGIN, say.s);
         str_clear(&say);
@@ -146,16 +136,6 @@ static void on_line(struct conn *c, const char *s, size_t len)
     } else if (len > 0 && s[len - 1] == '}' && strrchr(s, '{') != NULL) {
         conn_skip(c, strtoul(strrchr(s, '{') + 1, NULL, 10));
     }
-}
-
-static void wait_for_end_of_input(void)
-{
-    char buf[256];
-
-    (void)puts("ready");
-    (void)fflush(stdout);
-    while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
-        ;
 }
 
 static int usage(void)
@@ -174,29 +154,14 @@ int main(int argc, char **argv)
     size_t mode = 0, first;
     int o;
 
-    while ((o = getopt(argc, argv, "c:n:t:u:")) != -1) {
-        switch (o) {
-        case 'c':
-            the.connections = strtoul(optarg, NULL, 10);
-            break;
-        case 'n':
-            the.limit = strtoul(optarg, NULL, 10);
-            break;
-        case 't':
-            the.seconds = atof(optarg);
-            break;
-        case 'u':
-            the.users = strtoul(optarg, NULL, 10);
-            break;
-        default:
+    while ((o = getopt(argc, argv, "c:n:t:u:")) != -1)
+        if (!load_option(o))
             return usage();
-        }
-    }
     while (argc - optind >= 4 && mode < N_ELEMENTS(mode_names) &&
            strcmp(argv[optind + 3], mode_names[mode]) != 0)
         mode++;
-    if (argc - optind < 4 || mode == N_ELEMENTS(mode_names) || the.connections == 0 ||
-        the.users == 0 || (mode == MODE_ASK) != (argc - optind == 5))
+    if (argc - optind < 4 || mode == N_ELEMENTS(mode_names) || load.connections == 0 ||
+        load.users == 0 || (mode == MODE_ASK) != (argc - optind == 5))
         return usage();
     the.mode = (enum mode)mode;
     the.user = argv[optind + 2];
@@ -205,22 +170,22 @@ int main(int argc, char **argv)
         drive_die("the password", "expected on standard input");
     the.password[strcspn(the.password, "\n")] = '\0';
     drive_setup(&imap, argv[optind], (uint16_t)atoi(argv[optind + 1]), true);
-    the.conns = mem_zalloc(the.connections * sizeof(*the.conns));
-    the.n_open = the.connections;
-    the.began = drive_now();
-    the.until = the.began + the.seconds;
-    first = the.mode == MODE_IDLE ? MIN(the.connections, 8) : the.connections;
+    load.conns = mem_zalloc(load.connections * sizeof(*load.conns));
+    load.n_open = load.connections;
+    load.began = drive_now();
+    load.until = load.began + load.seconds;
+    first = the.mode == MODE_IDLE ? MIN(load.connections, 8) : load.connections;
     for (size_t i = 0; i < first; i++) {
-        the.conns[i].index = i;
+        load.conns[i].index = i;
         if (the.mode == MODE_LOGIN)
-            connect_again(&the.conns[i]);
+            connect_again(&load.conns[i]);
         else
-            drive_open(&the.conns[i], i);
+            drive_open(&load.conns[i], i);
     }
     drive_run();
-    drive_report(mode_names[the.mode], the.connections, the.began, drive_now());
+    drive_report(mode_names[the.mode], load.connections, load.began, drive_now());
     if (the.mode == MODE_IDLE)
-        wait_for_end_of_input();
-    free(the.conns);
+        load_stay();
+    free(load.conns);
     return 0;
 }

@@ -46,14 +46,10 @@ static struct {
     const char *account;
     char secret[1024];
     char h[PASSWORD_H_SIZE]; /* derived once: scrypt is the client's cost, and not measured */
-    size_t connections, limit, octets, users;
     const char *to, *command;
     bool is_round;
-    double seconds, until, began;
-    size_t n_ready, n_begun, n_open;
-    struct conn *conns;
     struct str content;
-} the = { .connections = 1, .octets = 4096, .users = 1 };
+} the;
 
 /* ---- logging in ---- */
 
@@ -115,12 +111,6 @@ static void prove(struct conn *c, const char *line)
 
 /* ---- operations ---- */
 
-static bool is_time(void)
-{
-    return (the.limit > 0 && the.n_begun >= the.limit) ||
-           (the.seconds > 0 && the.n_begun > 0 && drive_now() >= the.until);
-}
-
 static void quit(struct conn *c)
 {
     c->state = ST_QUIT;
@@ -132,11 +122,11 @@ static void operate(struct conn *c)
 {
     struct str say = STR_INIT;
 
-    if (is_time()) {
+    if (load_is_over()) {
         quit(c);
         return;
     }
-    the.n_begun++;
+    load.n_begun++;
     c->state = ST_ANSWER;
     if (the.mode == MODE_ASK) {
         c->since = drive_now();
@@ -144,8 +134,8 @@ static void operate(struct conn *c)
         return;
     }
     str_add(&say, "DELIVER TO ");
-    str_add_numbered(&say, the.to, (the.is_round ? the.n_begun : c->index) % the.users);
-    str_addf(&say, " SUBJECT \"bench\"; DATA t.txt LENGTH %zu; DONE\n", the.octets);
+    str_add_numbered(&say, the.to, (the.is_round ? load.n_begun : c->index) % load.users);
+    str_addf(&say, " SUBJECT \"bench\"; DATA t.txt LENGTH %zu; DONE\n", load.octets);
     str_addn(&say, the.content.s, the.content.len);
     c->since = drive_now();
     conn_say(c, say.s, say.len);
@@ -154,18 +144,18 @@ static void operate(struct conn *c)
 
 static void begin(void)
 {
-    the.began = drive_now();
-    the.until = the.began + the.seconds;
+    load.began = drive_now();
+    load.until = load.began + load.seconds;
 }
 
 static void connect_again(struct conn *c)
 {
-    if (is_time()) {
-        if (--the.n_open == 0)
+    if (load_is_over()) {
+        if (--load.n_open == 0)
             drive_stop();
         return;
     }
-    the.n_begun++;
+    load.n_begun++;
     drive_open(c, c->index);
     c->since = drive_now();
 }
@@ -177,9 +167,9 @@ static void ready(struct conn *c)
         quit(c);
         return;
     }
-    if (++the.n_ready < the.connections) {
-        if (the.mode == MODE_IDLE && the.n_ready + 31 < the.connections)
-            drive_open(&the.conns[the.n_ready + 31], the.n_ready + 31);
+    if (++load.n_ready < load.connections) {
+        if (the.mode == MODE_IDLE && load.n_ready + 31 < load.connections)
+            drive_open(&load.conns[load.n_ready + 31], load.n_ready + 31);
         return;
     }
     if (the.mode == MODE_IDLE) {
@@ -187,15 +177,15 @@ static void ready(struct conn *c)
         return;
     }
     begin();
-    for (size_t i = 0; i < the.connections; i++)
-        operate(&the.conns[i]);
+    for (size_t i = 0; i < load.connections; i++)
+        operate(&load.conns[i]);
 }
 
 static void said_goodbye(struct conn *c)
 {
     conn_close(c);
     if (the.mode == MODE_DELIVER || the.mode == MODE_ASK) {
-        if (--the.n_open == 0)
+        if (--load.n_open == 0)
             drive_stop();
         return;
     }
@@ -263,36 +253,26 @@ static void on_line(struct conn *c, const char *s, size_t len)
 
 static void make_content(void)
 {
-    for (size_t i = 0; i < the.octets; i++)
+    for (size_t i = 0; i < load.octets; i++)
         str_addc(&the.content, i % 64 == 63 ? '\n' : (char)('a' + i % 26));
 }
 
 static void learn_h(void)
 {
-    struct conn *c = &the.conns[0];
+    struct conn *c = &load.conns[0];
     enum mode mode = the.mode;
-    size_t limit = the.limit;
+    size_t limit = load.limit;
 
     /* One login whose time does not count: after it h is known. */
     the.mode = MODE_LOGIN;
-    the.limit = the.n_begun = the.n_open = 1;
+    load.limit = load.n_begun = load.n_open = 1;
     drive_open(c, 0);
     c->since = drive_now();
     drive_run();
     the.mode = mode;
-    the.limit = limit;
-    the.n_begun = 0;
+    load.limit = limit;
+    load.n_begun = 0;
     drive_forget();
-}
-
-static void wait_for_end_of_input(void)
-{
-    char buf[256];
-
-    (void)puts("ready");
-    (void)fflush(stdout);
-    while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
-        ;
 }
 
 static int usage(void)
@@ -314,32 +294,18 @@ int main(int argc, char **argv)
 
     while ((o = getopt(argc, argv, "c:n:t:s:d:u:r")) != -1) {
         switch (o) {
-        case 'c':
-            the.connections = strtoul(optarg, NULL, 10);
-            break;
-        case 'n':
-            the.limit = strtoul(optarg, NULL, 10);
-            break;
-        case 't':
-            the.seconds = atof(optarg);
-            break;
-        case 's':
-            the.octets = strtoul(optarg, NULL, 10);
-            break;
         case 'd':
             the.to = optarg;
             break;
         case 'r':
             the.is_round = true;
             break;
-        case 'u':
-            the.users = strtoul(optarg, NULL, 10);
-            break;
         default:
-            return usage();
+            if (!load_option(o))
+                return usage();
         }
     }
-    if (argc - optind < 4 || the.connections == 0 || the.users == 0)
+    if (argc - optind < 4 || load.connections == 0 || load.users == 0)
         return usage();
     while (mode < N_ELEMENTS(mode_names) && strcmp(argv[optind + 3], mode_names[mode]) != 0)
         mode++;
@@ -353,7 +319,7 @@ int main(int argc, char **argv)
         drive_die("the secret", "expected on standard input");
     the.secret[strcspn(the.secret, "\n")] = '\0';
     drive_setup(&immp, argv[optind], (uint16_t)atoi(argv[optind + 1]), true);
-    the.conns = mem_zalloc(the.connections * sizeof(*the.conns));
+    load.conns = mem_zalloc(load.connections * sizeof(*load.conns));
     make_content();
     if (the.to == NULL)
         the.to = the.account;
@@ -364,22 +330,22 @@ int main(int argc, char **argv)
     if (the.mode != MODE_HANDSHAKE)
         learn_h();
 
-    the.n_open = the.connections;
-    first = the.mode == MODE_IDLE ? MIN(the.connections, 32) : the.connections;
+    load.n_open = load.connections;
+    first = the.mode == MODE_IDLE ? MIN(load.connections, 32) : load.connections;
     begin();
     for (size_t i = 0; i < first; i++) {
         if (the.mode == MODE_LOGIN || the.mode == MODE_HANDSHAKE) {
-            the.conns[i].index = i;
-            connect_again(&the.conns[i]);
+            load.conns[i].index = i;
+            connect_again(&load.conns[i]);
         } else {
-            drive_open(&the.conns[i], i);
+            drive_open(&load.conns[i], i);
         }
     }
     drive_run();
-    drive_report(mode_names[the.mode], the.connections, the.began, drive_now());
+    drive_report(mode_names[the.mode], load.connections, load.began, drive_now());
     if (the.mode == MODE_IDLE)
-        wait_for_end_of_input();
-    free(the.conns);
+        load_stay();
+    free(load.conns);
     str_clear(&command);
     str_clear(&the.content);
     return 0;

@@ -29,29 +29,24 @@ enum state {
 };
 
 static struct {
-    size_t connections, limit, octets, users;
-    double seconds, until, began;
-    size_t n_ready, n_begun, n_open;
     const char *recipient;
-    struct conn *conns;
     struct str content;
-} the = { .connections = 1, .octets = 4096, .users = 1 };
+} the;
 
 static void deliver(struct conn *c)
 {
     struct str say = STR_INIT;
 
-    if ((the.limit > 0 && the.n_begun >= the.limit) ||
-        (the.seconds > 0 && the.n_begun > 0 && drive_now() >= the.until)) {
+    if (load_is_over()) {
         c->state = ST_QUIT;
         conn_says(c, "QUIT\r\n");
         return;
     }
-    the.n_begun++;
+    load.n_begun++;
     c->state = ST_MAIL;
     c->since = drive_now();
     str_add(&say, "MAIL FROM:<bench@a.test>\r\nRCPT TO:<");
-    str_add_numbered(&say, the.recipient, c->index % the.users);
+    str_add_numbered(&say, the.recipient, c->index % load.users);
     str_add(&say, ">\r\nDATA\r\n");
     conn_say(c, say.s, say.len);
     str_clear(&say);
@@ -60,12 +55,12 @@ static void deliver(struct conn *c)
 static void ready(struct conn *c)
 {
     c->state = ST_READY;
-    if (++the.n_ready < the.connections)
+    if (++load.n_ready < load.connections)
         return;
-    the.began = drive_now();
-    the.until = the.began + the.seconds;
-    for (size_t i = 0; i < the.connections; i++)
-        deliver(&the.conns[i]);
+    load.began = drive_now();
+    load.until = load.began + load.seconds;
+    for (size_t i = 0; i < load.connections; i++)
+        deliver(&load.conns[i]);
 }
 
 static void on_line(struct conn *c, const char *s, size_t len)
@@ -89,7 +84,7 @@ static void on_line(struct conn *c, const char *s, size_t len)
         deliver(c);
     } else if (c->state == ST_QUIT && code == 221) {
         conn_close(c);
-        if (--the.n_open == 0)
+        if (--load.n_open == 0)
             drive_stop();
     }
 }
@@ -98,8 +93,8 @@ static void make_content(void)
 {
     str_add(&the.content, "From: <bench@a.test>\r\nSubject: bench\r\n"
                           "Content-Type: text/plain; charset=utf-8\r\n\r\n");
-    for (size_t i = 0; i < the.octets; i += 64) {
-        size_t n = MIN(64, the.octets - i);
+    for (size_t i = 0; i < load.octets; i += 64) {
+        size_t n = MIN(64, load.octets - i);
 
         for (size_t k = 0; k + 2 < n; k++)
             str_addc(&the.content, (char)('a' + k % 26));
@@ -113,42 +108,24 @@ int main(int argc, char **argv)
     static const struct drive_protocol lmtp = { .line = on_line };
     int o;
 
-    while ((o = getopt(argc, argv, "c:n:t:s:u:")) != -1) {
-        switch (o) {
-        case 'c':
-            the.connections = strtoul(optarg, NULL, 10);
-            break;
-        case 'n':
-            the.limit = strtoul(optarg, NULL, 10);
-            break;
-        case 't':
-            the.seconds = atof(optarg);
-            break;
-        case 's':
-            the.octets = strtoul(optarg, NULL, 10);
-            break;
-        case 'u':
-            the.users = strtoul(optarg, NULL, 10);
-            break;
-        default:
+    while ((o = getopt(argc, argv, "c:n:t:s:u:")) != -1)
+        if (!load_option(o))
             return 2;
-        }
-    }
-    if (argc - optind != 3 || the.connections == 0 || the.users == 0) {
+    if (argc - optind != 3 || load.connections == 0 || load.users == 0) {
         (void)fputs("usage: lmtp_load [-c N] [-n N] [-t S] [-s N] [-u N] HOST PORT RECIPIENT\n",
                     stderr);
         return 2;
     }
     the.recipient = argv[optind + 2];
     drive_setup(&lmtp, argv[optind], (uint16_t)atoi(argv[optind + 1]), false);
-    the.conns = mem_zalloc(the.connections * sizeof(*the.conns));
+    load.conns = mem_zalloc(load.connections * sizeof(*load.conns));
     make_content();
-    the.n_open = the.connections;
-    for (size_t i = 0; i < the.connections; i++)
-        drive_open(&the.conns[i], i);
+    load.n_open = load.connections;
+    for (size_t i = 0; i < load.connections; i++)
+        drive_open(&load.conns[i], i);
     drive_run();
-    drive_report("deliver", the.connections, the.began, drive_now());
-    free(the.conns);
+    drive_report("deliver", load.connections, load.began, drive_now());
+    free(load.conns);
     str_clear(&the.content);
     return 0;
 }
