@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Worlds for the tests. IMMP_BUILD is the build folder; run through tests/e2e/run."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -29,17 +30,24 @@ def folder():
         shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def pair(folder):
-    """Two domains over Prosody, with alice and bob, and a tap on b's component link."""
-    w = world_module.World(folder, BUILD, {"a.test": "prosody", "b.test": "prosody"},
-                           tapped=["b.test"])
+@contextlib.contextmanager
+def alice_and_bob(w):
+    """The world runs, with an account in each domain; at the end both stores are sound."""
     with w:
         w.a, w.b = w.daemons["a.test"], w.daemons["b.test"]
         w.a.add_account("alice@a.test", "wonder land")
         w.b.add_account("bob@b.test", "builder")
         yield w
         check_sound(w)
+
+
+@pytest.fixture(scope="module")
+def pair(folder):
+    """Two domains over Prosody, with alice and bob, and a tap on b's component link."""
+    w = world_module.World(folder, BUILD, {"a.test": "prosody", "b.test": "prosody"},
+                           tapped=["b.test"])
+    with alice_and_bob(w):
+        yield w
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import world
-from conftest import BUILD, check_sound
+from conftest import BUILD, alice_and_bob
 from immp import new_id, session
 
 # Where it is cut: whose link, which way, what is looked for, and how many bytes of it still pass.
@@ -42,17 +42,13 @@ class Scissors:
 def cut(folder):
     w = world.World(folder / "cut", BUILD, {"a.test": "prosody", "b.test": "prosody"},
                     tapped=["a.test", "b.test"])
-    with w:
-        w.a, w.b = w.daemons["a.test"], w.daemons["b.test"]
-        w.a.add_account("alice@a.test", "wonder land")
-        w.b.add_account("bob@b.test", "builder")
+    with alice_and_bob(w):
         w.alice = session(w.a, "alice@a.test", "wonder land")
         w.bob = session(w.b, "bob@b.test", "builder")
         w.ids = [new_id()]
         assert w.alice.deliver("bob@b.test", "first", id=w.ids[0])[0].code == 202
         world.wait_for("the first", lambda: len(w.bob.index()) == 1)
         yield w
-        check_sound(w)
 
 
 @pytest.mark.parametrize("domain, way, mark, more", CUTS)

@@ -9,7 +9,7 @@ import pathlib
 import pytest
 
 import world
-from conftest import BUILD, check_sound
+from conftest import BUILD, alice_and_bob
 from immp import new_id, session
 
 SMALL = os.environ.get("IMMP_SMALL_DISK")
@@ -44,12 +44,8 @@ def full(tmp_path):
         data.mkdir(mode=0o700)
         (d.folder / "data").symlink_to(data)
     w.filler = Filler(SMALL)
-    with w:
-        w.a, w.b = w.daemons["a.test"], w.daemons["b.test"]
-        w.a.add_account("alice@a.test", "wonder land")
-        w.b.add_account("bob@b.test", "builder")
+    with alice_and_bob(w):
         yield w
-        check_sound(w)
 
 
 def deliver(client, to, body, id):

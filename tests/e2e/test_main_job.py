@@ -9,7 +9,7 @@ import re
 import pytest
 
 import world
-from conftest import BUILD, check_sound
+from conftest import BUILD, alice_and_bob
 from immp import Client, new_id, session
 
 PAIRS = [("prosody", "prosody"), ("ejabberd", "ejabberd"), ("prosody", "ejabberd"),
@@ -20,12 +20,8 @@ PAIRS = [("prosody", "prosody"), ("ejabberd", "ejabberd"), ("prosody", "ejabberd
 def pair(request, folder):
     at = folder / "-".join(request.param)
     w = world.World(at, BUILD, dict(zip(("a.test", "b.test"), request.param)), tapped=["b.test"])
-    with w:
-        w.a, w.b = w.daemons["a.test"], w.daemons["b.test"]
-        w.a.add_account("alice@a.test", "wonder land")
-        w.b.add_account("bob@b.test", "builder")
+    with alice_and_bob(w):
         yield w
-        check_sound(w)
 
 
 def arrived(bob, id, seconds=30):

@@ -7,11 +7,8 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/disk_failing.h"
 #include "lib/test.h"
@@ -34,27 +31,6 @@
 
 /* ---- as a new start would find it ---- */
 
-static void copy_file(const char *from_dir, const char *to_dir, const char *name)
-{
-    static char buf[1 << 16];
-    char path[TEMP_DIR_SIZE + 32];
-    ssize_t n;
-    int in, out;
-
-    snprintf(path, sizeof path, "%s/%s", from_dir, name);
-    in = open(path, O_RDONLY);
-    if (in < 0)
-        return;
-    snprintf(path, sizeof path, "%s/%s", to_dir, name);
-    out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_true(out >= 0);
-    while ((n = read(in, buf, sizeof buf)) > 0)
-        assert_int_equal(write(out, buf, (size_t)n), n);
-    assert_int_equal(n, 0);
-    close(in);
-    close(out);
-}
-
 /*
  * A store over a copy of the world's files. The database first: what the checkpoint's thread moves
  * into it meanwhile stands in the log until somebody writes, which only this thread does.
@@ -65,8 +41,8 @@ static struct store *look(const struct world *w, char dir[TEMP_DIR_SIZE])
     struct err err = { .text = "" };
 
     temp_dir_make(dir);
-    copy_file(w->dir, dir, "immp.db");
-    copy_file(w->dir, dir, "immp.db-wal");
+    (void)temp_dir_copy(w->dir, dir, "immp.db");
+    (void)temp_dir_copy(w->dir, dir, "immp.db-wal");
     if (store_open("sqlite:immp.db", dir, &st, &err) < 0)
         fail_msg("what is on disk does not open: %s", err.text);
     return st;

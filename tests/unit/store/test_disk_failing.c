@@ -7,11 +7,8 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/disk_failing.h"
 #include "lib/temp_dir.h"
@@ -170,25 +167,6 @@ static void a_store_is_made_whole_or_can_be_made_again(void **state)
 
 /* ---- recovering its log ---- */
 
-static void copy_file(const char *from_dir, const char *to_dir, const char *name)
-{
-    static char buf[1 << 16];
-    char path[TEMP_DIR_SIZE + 32];
-    ssize_t n;
-    int in, out;
-
-    snprintf(path, sizeof path, "%s/%s", from_dir, name);
-    in = open(path, O_RDONLY);
-    assert_true(in >= 0);
-    snprintf(path, sizeof path, "%s/%s", to_dir, name);
-    out = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    assert_true(out >= 0);
-    while ((n = read(in, buf, sizeof buf)) > 0)
-        assert_int_equal(write(out, buf, (size_t)n), n);
-    close(in);
-    close(out);
-}
-
 struct crashed {
     char dir[TEMP_DIR_SIZE];  /* as a crash left it: nothing in the database, all in the log */
     int64_t inbox;
@@ -206,8 +184,8 @@ static void crash(struct crashed *c)
     for (size_t i = 0; i < N_ELEMENTS(c->uuids); i++)
         assert_int_equal(deliver(st, c->inbox, c->uuids[i], NULL), 0);
     temp_dir_make(c->dir);
-    copy_file(dir, c->dir, "immp.db");
-    copy_file(dir, c->dir, "immp.db-wal");
+    assert_true(temp_dir_copy(dir, c->dir, "immp.db"));
+    assert_true(temp_dir_copy(dir, c->dir, "immp.db-wal"));
     store_close(&st);
     temp_dir_remove(dir);
 }
@@ -220,8 +198,8 @@ static bool recover_at(const struct crashed *c, const struct sickness *sick, siz
     bool has_failed;
 
     temp_dir_make(dir);
-    copy_file(c->dir, dir, "immp.db");
-    copy_file(c->dir, dir, "immp.db-wal");
+    assert_true(temp_dir_copy(c->dir, dir, "immp.db"));
+    assert_true(temp_dir_copy(c->dir, dir, "immp.db-wal"));
     disk_failing_nth(dir, sick->fault, n, sick->is_sticky);
     if (store_open(URL, dir, &st, &err) < 0)
         must_be_temporary(&err);
