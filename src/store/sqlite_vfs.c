@@ -20,17 +20,20 @@
 
 #include "base/mem.h"
 
+#include "store/sqlite_pass.h"
+
 #define GATHER_BYTES (120 * 1024)  /* the system's xWrite takes less than 128 KiB at once */
 
 struct log_file {
-    sqlite3_file base;    /* first member: what SQLite sees */
-    sqlite3_file *under;  /* the system's, behind this struct */
-    uint8_t *bytes;       /* gathered, to be written at `at` */
+    struct sqlite_pass pass; /* first member; the system's is behind this struct */
+    uint8_t *bytes;          /* gathered, to be written at `at` */
     int n;
     sqlite3_int64 at;
 };
 
-static sqlite3_vfs *system_vfs;  /* set once, before any use */
+/* Set once, before any use. */
+static sqlite3_vfs *system_vfs;
+static sqlite3_io_methods log_methods;
 
 static struct log_file *of(sqlite3_file *f)
 {
@@ -42,7 +45,7 @@ static int flush(struct log_file *f)
     int n = f->n;
 
     f->n = 0;
-    return n == 0 ? SQLITE_OK : f->under->pMethods->xWrite(f->under, f->bytes, n, f->at);
+    return n == 0 ? SQLITE_OK : sqlite_pass_methods.xWrite(&f->pass.base, f->bytes, n, f->at);
 }
 
 static int log_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
@@ -53,7 +56,7 @@ static int log_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at)
     if (f->n > 0 && (at != f->at + f->n || f->n + n > GATHER_BYTES))
         rc = flush(f);
     if (rc != SQLITE_OK || n > GATHER_BYTES)
-        return rc != SQLITE_OK ? rc : f->under->pMethods->xWrite(f->under, p, n, at);
+        return rc != SQLITE_OK ? rc : sqlite_pass_methods.xWrite(file, p, n, at);
     if (f->n == 0)
         f->at = at;
     memcpy(f->bytes + f->n, p, (size_t)n);
@@ -65,84 +68,38 @@ static int log_read(sqlite3_file *file, void *p, int n, sqlite3_int64 at)
 {
     int rc = flush(of(file));
 
-    return rc != SQLITE_OK ? rc : of(file)->under->pMethods->xRead(of(file)->under, p, n, at);
+    return rc != SQLITE_OK ? rc : sqlite_pass_methods.xRead(file, p, n, at);
 }
 
 static int log_sync(sqlite3_file *file, int flags)
 {
     int rc = flush(of(file));
 
-    return rc != SQLITE_OK ? rc : of(file)->under->pMethods->xSync(of(file)->under, flags);
+    return rc != SQLITE_OK ? rc : sqlite_pass_methods.xSync(file, flags);
 }
 
 static int log_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     int rc = flush(of(file));
 
-    return rc != SQLITE_OK ? rc : of(file)->under->pMethods->xTruncate(of(file)->under, size);
+    return rc != SQLITE_OK ? rc : sqlite_pass_methods.xTruncate(file, size);
 }
 
 static int log_size(sqlite3_file *file, sqlite3_int64 *size_r)
 {
     int rc = flush(of(file));
 
-    return rc != SQLITE_OK ? rc : of(file)->under->pMethods->xFileSize(of(file)->under, size_r);
+    return rc != SQLITE_OK ? rc : sqlite_pass_methods.xFileSize(file, size_r);
 }
 
 static int log_close(sqlite3_file *file)
 {
     struct log_file *f = of(file);
-    int rc = flush(f), closed = f->under->pMethods->xClose(f->under);
+    int rc = flush(f), closed = sqlite_pass_methods.xClose(file);
 
     free(f->bytes);
     return rc != SQLITE_OK ? rc : closed;
 }
-
-static int log_lock(sqlite3_file *file, int kind)
-{
-    return of(file)->under->pMethods->xLock(of(file)->under, kind);
-}
-
-static int log_unlock(sqlite3_file *file, int kind)
-{
-    return of(file)->under->pMethods->xUnlock(of(file)->under, kind);
-}
-
-static int log_check_lock(sqlite3_file *file, int *is_locked_r)
-{
-    return of(file)->under->pMethods->xCheckReservedLock(of(file)->under, is_locked_r);
-}
-
-static int log_control(sqlite3_file *file, int op, void *arg)
-{
-    return of(file)->under->pMethods->xFileControl(of(file)->under, op, arg);
-}
-
-static int log_sector_size(sqlite3_file *file)
-{
-    return of(file)->under->pMethods->xSectorSize(of(file)->under);
-}
-
-static int log_characteristics(sqlite3_file *file)
-{
-    return of(file)->under->pMethods->xDeviceCharacteristics(of(file)->under);
-}
-
-static const sqlite3_io_methods log_methods = {
-    .iVersion = 1,
-    .xClose = log_close,
-    .xRead = log_read,
-    .xWrite = log_write,
-    .xTruncate = log_truncate,
-    .xSync = log_sync,
-    .xFileSize = log_size,
-    .xLock = log_lock,
-    .xUnlock = log_unlock,
-    .xCheckReservedLock = log_check_lock,
-    .xFileControl = log_control,
-    .xSectorSize = log_sector_size,
-    .xDeviceCharacteristics = log_characteristics,
-};
 
 static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
                      int *flags_r)
@@ -153,12 +110,12 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     (void)vfs;
     if ((flags & SQLITE_OPEN_WAL) == 0)
         return system_vfs->xOpen(system_vfs, name, file, flags, flags_r);
-    *f = (struct log_file){ .under = (sqlite3_file *)(f + 1) };
-    rc = system_vfs->xOpen(system_vfs, name, f->under, flags, flags_r);
+    *f = (struct log_file){ .pass.under = (sqlite3_file *)(f + 1) };
+    rc = system_vfs->xOpen(system_vfs, name, f->pass.under, flags, flags_r);
     if (rc != SQLITE_OK)
         return rc;
     f->bytes = mem_alloc(GATHER_BYTES);
-    f->base.pMethods = &log_methods;
+    f->pass.base.pMethods = &log_methods;
     return SQLITE_OK;
 }
 
@@ -169,6 +126,13 @@ static void start(void)
     system_vfs = sqlite3_vfs_find(NULL);
     if (system_vfs == NULL)
         return;
+    log_methods = sqlite_pass_methods;
+    log_methods.xClose = log_close;
+    log_methods.xRead = log_read;
+    log_methods.xWrite = log_write;
+    log_methods.xTruncate = log_truncate;
+    log_methods.xSync = log_sync;
+    log_methods.xFileSize = log_size;
     gathering = *system_vfs;
     gathering.zName = "immpd";
     gathering.pNext = NULL;

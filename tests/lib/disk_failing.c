@@ -11,21 +11,22 @@
 #include "lib/disk_failing.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "store/sqlite_pass.h"
 
 #define NAME_MAX_BYTES 512
 
 enum call { CALL_ROOM = 1, CALL_OTHER };  /* needs room on the disk, or not */
 
 struct file {
-    sqlite3_file base;    /* first member: what the store's VFS sees */
-    sqlite3_file *under;  /* the system's, behind this struct */
+    struct sqlite_pass pass; /* first member; the system's is behind this struct */
     char name[NAME_MAX_BYTES];
 };
 
 static sqlite3_vfs *below_vfs;
+static sqlite3_io_methods methods;
 
 /* The checkpoint's thread calls too. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -66,116 +67,46 @@ static struct file *of(sqlite3_file *f)
     return (struct file *)f;
 }
 
-#define UNDER(f) (of(f)->under)
-#define FORWARD(f, method, ...) (UNDER(f)->pMethods->method(UNDER(f), __VA_ARGS__))
-
 /* ---- a file ---- */
-
-static int file_close(sqlite3_file *f)
-{
-    return UNDER(f)->pMethods->xClose(UNDER(f));
-}
 
 static int file_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 {
-    return fails(of(f)->name, CALL_OTHER) ? SQLITE_IOERR_READ : FORWARD(f, xRead, p, n, at);
+    return fails(of(f)->name, CALL_OTHER) ? SQLITE_IOERR_READ
+                                          : sqlite_pass_methods.xRead(f, p, n, at);
 }
 
 static int file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
     if (!fails(of(f)->name, CALL_ROOM))
-        return FORWARD(f, xWrite, p, n, at);
+        return sqlite_pass_methods.xWrite(f, p, n, at);
     if (n > 1)
-        (void)FORWARD(f, xWrite, p, n / 2, at);
+        (void)sqlite_pass_methods.xWrite(f, p, n / 2, at);
     return is_full() ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-    return fails(of(f)->name, CALL_OTHER) ? SQLITE_IOERR_TRUNCATE : FORWARD(f, xTruncate, size);
+    return fails(of(f)->name, CALL_OTHER) ? SQLITE_IOERR_TRUNCATE
+                                          : sqlite_pass_methods.xTruncate(f, size);
 }
 
 static int file_sync(sqlite3_file *f, int flags)
 {
-    return fails(of(f)->name, CALL_ROOM) ? SQLITE_IOERR_FSYNC : FORWARD(f, xSync, flags);
+    return fails(of(f)->name, CALL_ROOM) ? SQLITE_IOERR_FSYNC : sqlite_pass_methods.xSync(f, flags);
 }
 
 static int file_size(sqlite3_file *f, sqlite3_int64 *size_r)
 {
-    return fails(of(f)->name, CALL_OTHER) ? SQLITE_IOERR_FSTAT : FORWARD(f, xFileSize, size_r);
-}
-
-static int file_lock(sqlite3_file *f, int kind)
-{
-    return FORWARD(f, xLock, kind);
-}
-
-static int file_unlock(sqlite3_file *f, int kind)
-{
-    return FORWARD(f, xUnlock, kind);
-}
-
-static int file_check_lock(sqlite3_file *f, int *is_locked_r)
-{
-    return FORWARD(f, xCheckReservedLock, is_locked_r);
-}
-
-static int file_control(sqlite3_file *f, int op, void *arg)
-{
-    return FORWARD(f, xFileControl, op, arg);
-}
-
-static int file_sector_size(sqlite3_file *f)
-{
-    return UNDER(f)->pMethods->xSectorSize(UNDER(f));
-}
-
-static int file_characteristics(sqlite3_file *f)
-{
-    return UNDER(f)->pMethods->xDeviceCharacteristics(UNDER(f));
+    return fails(of(f)->name, CALL_OTHER) ? SQLITE_IOERR_FSTAT
+                                          : sqlite_pass_methods.xFileSize(f, size_r);
 }
 
 static int file_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **p_r)
 {
     if (extend && fails(of(f)->name, CALL_ROOM))
         return SQLITE_IOERR_SHMSIZE;
-    return FORWARD(f, xShmMap, region, size, extend, p_r);
+    return sqlite_pass_methods.xShmMap(f, region, size, extend, p_r);
 }
-
-static int file_shm_lock(sqlite3_file *f, int at, int n, int flags)
-{
-    return FORWARD(f, xShmLock, at, n, flags);
-}
-
-static void file_shm_barrier(sqlite3_file *f)
-{
-    UNDER(f)->pMethods->xShmBarrier(UNDER(f));
-}
-
-static int file_shm_unmap(sqlite3_file *f, int is_deleted)
-{
-    return FORWARD(f, xShmUnmap, is_deleted);
-}
-
-static const sqlite3_io_methods methods = {
-    .iVersion = 2,  /* no xFetch: what is mapped into memory cannot fail */
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_lock,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_characteristics,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
 
 /* ---- the VFS ---- */
 
@@ -186,17 +117,17 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     int rc;
 
     (void)vfs;
-    f->base.pMethods = NULL;
+    f->pass.base.pMethods = NULL;
     if (fails(name, (flags & SQLITE_OPEN_CREATE) != 0 ? CALL_ROOM : CALL_OTHER))
         return SQLITE_CANTOPEN;
-    f->under = (sqlite3_file *)(f + 1);
-    rc = below_vfs->xOpen(below_vfs, name, f->under, flags, flags_r);
+    f->pass.under = (sqlite3_file *)(f + 1);
+    rc = below_vfs->xOpen(below_vfs, name, f->pass.under, flags, flags_r);
     if (rc != SQLITE_OK)
         return rc;
     f->name[0] = '\0';
     if (name != NULL && strlen(name) < sizeof(f->name))
         memcpy(f->name, name, strlen(name) + 1);
-    f->base.pMethods = &methods;
+    f->pass.base.pMethods = &methods;
     return SQLITE_OK;
 }
 
@@ -223,6 +154,13 @@ void disk_failing_install(void)
     below_vfs = sqlite3_vfs_find(NULL);
     if (below_vfs == NULL)
         abort();
+    methods = sqlite_pass_methods;
+    methods.xRead = file_read;
+    methods.xWrite = file_write;
+    methods.xTruncate = file_truncate;
+    methods.xSync = file_sync;
+    methods.xFileSize = file_size;
+    methods.xShmMap = file_shm_map;
     failing = *below_vfs;
     failing.zName = "failing";
     failing.pNext = NULL;

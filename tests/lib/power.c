@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "store/sqlite_pass.h"
 
 #define SECTOR 512u
 #define RUN    128u /* sectors written at once: the system's xWrite takes less than 128 KiB */
@@ -50,15 +50,15 @@ struct file {
 };
 
 struct handle {
-    sqlite3_file base; /* first member: what SQLite sees */
+    struct sqlite_pass pass; /* first member; below a database, behind this struct; else NULL */
     struct file *file;
-    sqlite3_file *under; /* of a database, behind this struct; NULL */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct machine *machines;
 static struct file *files; /* without the dead */
 static sqlite3_vfs *system_vfs;
+static sqlite3_io_methods db_methods, log_methods;
 
 /* ---- machines ---- */
 
@@ -140,9 +140,9 @@ static int disk_write(struct handle *h, size_t at, size_t n)
     bool ok;
     int fd;
 
-    if (h->under != NULL) {
+    if (h->pass.under != NULL) {
         /* Not by a descriptor of ours: closing it would drop the process's locks. */
-        ok = h->under->pMethods->xWrite(h->under, f->bytes + at, (int)n, (sqlite3_int64)at) ==
+        ok = sqlite_pass_methods.xWrite(&h->pass.base, f->bytes + at, (int)n, (sqlite3_int64)at) ==
              SQLITE_OK;
     } else {
         fd = disk_open(f);
@@ -161,8 +161,8 @@ static int disk_truncate(struct handle *h, size_t size)
     bool ok;
     int fd;
 
-    if (h->under != NULL) {
-        ok = h->under->pMethods->xTruncate(h->under, (sqlite3_int64)size) == SQLITE_OK;
+    if (h->pass.under != NULL) {
+        ok = sqlite_pass_methods.xTruncate(&h->pass.base, (sqlite3_int64)size) == SQLITE_OK;
     } else {
         fd = disk_open(f);
         ok = fd >= 0 && ftruncate(fd, (off_t)size) == 0;
@@ -280,7 +280,7 @@ static struct handle *of(sqlite3_file *file)
 static int file_close(sqlite3_file *file)
 {
     struct handle *h = of(file);
-    int rc = h->under != NULL ? h->under->pMethods->xClose(h->under) : SQLITE_OK;
+    int rc = h->pass.under != NULL ? sqlite_pass_methods.xClose(file) : SQLITE_OK;
 
     (void)pthread_mutex_lock(&lock);
     if (--h->file->handles == 0 && h->file->is_dead)
@@ -389,100 +389,43 @@ static int file_size(sqlite3_file *file, sqlite3_int64 *size_r)
     return rc;
 }
 
-/* ---- what only a database asks for is the system's ---- */
+/* ---- what a log, with no file below it, does not pass on ---- */
 
-static int file_lock(sqlite3_file *file, int kind)
+static int log_control(sqlite3_file *file, int op, void *arg)
 {
-    struct handle *h = of(file);
-
-    return h->under != NULL ? h->under->pMethods->xLock(h->under, kind) : SQLITE_OK;
+    (void)file;
+    (void)op;
+    (void)arg;
+    return SQLITE_NOTFOUND;
 }
 
-static int file_unlock(sqlite3_file *file, int kind)
+static int log_sector_size(sqlite3_file *file)
 {
-    struct handle *h = of(file);
-
-    return h->under != NULL ? h->under->pMethods->xUnlock(h->under, kind) : SQLITE_OK;
+    (void)file;
+    return 4096;
 }
 
-static int file_check_lock(sqlite3_file *file, int *is_locked_r)
+static int log_characteristics(sqlite3_file *file)
 {
-    struct handle *h = of(file);
-
-    *is_locked_r = 0;
-    return h->under != NULL ? h->under->pMethods->xCheckReservedLock(h->under, is_locked_r)
-                            : SQLITE_OK;
+    (void)file;
+    return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-static int file_control(sqlite3_file *file, int op, void *arg)
+static void make_methods(void)
 {
-    struct handle *h = of(file);
-
-    return h->under != NULL ? h->under->pMethods->xFileControl(h->under, op, arg) : SQLITE_NOTFOUND;
+    db_methods = sqlite_pass_methods;
+    db_methods.xClose = file_close;
+    db_methods.xRead = file_read;
+    db_methods.xWrite = file_write;
+    db_methods.xTruncate = file_truncate;
+    db_methods.xSync = file_sync;
+    db_methods.xFileSize = file_size;
+    log_methods = db_methods;
+    log_methods.iVersion = 1; /* no shared memory, and nobody asks for locks */
+    log_methods.xFileControl = log_control;
+    log_methods.xSectorSize = log_sector_size;
+    log_methods.xDeviceCharacteristics = log_characteristics;
 }
-
-static int file_sector_size(sqlite3_file *file)
-{
-    struct handle *h = of(file);
-
-    return h->under != NULL ? h->under->pMethods->xSectorSize(h->under) : 4096;
-}
-
-static int file_characteristics(sqlite3_file *file)
-{
-    struct handle *h = of(file);
-
-    return h->under != NULL ? h->under->pMethods->xDeviceCharacteristics(h->under)
-                            : SQLITE_IOCAP_POWERSAFE_OVERWRITE;
-}
-
-static int file_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **p_r)
-{
-    sqlite3_file *under = of(file)->under;
-
-    return under->pMethods->xShmMap(under, page, size, extend, p_r);
-}
-
-static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
-{
-    sqlite3_file *under = of(file)->under;
-
-    return under->pMethods->xShmLock(under, offset, n, flags);
-}
-
-static void file_shm_barrier(sqlite3_file *file)
-{
-    sqlite3_file *under = of(file)->under;
-
-    under->pMethods->xShmBarrier(under);
-}
-
-static int file_shm_unmap(sqlite3_file *file, int is_removed)
-{
-    sqlite3_file *under = of(file)->under;
-
-    return under->pMethods->xShmUnmap(under, is_removed);
-}
-
-static const sqlite3_io_methods methods = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_lock,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_characteristics,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
 
 /* ---- names ---- */
 
@@ -491,8 +434,8 @@ static int open_under(struct handle *h, const char *name, int flags, int *flags_
 {
     int rc;
 
-    h->under = (sqlite3_file *)(h + 1);
-    rc = system_vfs->xOpen(system_vfs, name, h->under, flags, flags_r);
+    h->pass.under = (sqlite3_file *)(h + 1);
+    rc = system_vfs->xOpen(system_vfs, name, h->pass.under, flags, flags_r);
     if (rc == SQLITE_OK)
         h->file->is_there = h->file->is_on_disk = true;
     return rc;
@@ -518,7 +461,7 @@ static int open_named(struct handle *h, const char *name, int flags, int *flags_
     if (rc != SQLITE_OK)
         return rc;
     f->handles++;
-    h->base.pMethods = &methods;
+    h->pass.base.pMethods = h->pass.under != NULL ? &db_methods : &log_methods;
     return SQLITE_OK;
 }
 
@@ -589,6 +532,7 @@ static void start(void)
 
     system_vfs = sqlite3_vfs_find(NULL);
     assert(system_vfs != NULL);
+    make_methods();
     power = *system_vfs;
     power.zName = "power";
     power.pNext = NULL;
