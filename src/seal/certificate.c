@@ -26,6 +26,7 @@
 
 #include "seal/armor_private.h"
 #include "seal/library_private.h"
+#include "seal/verifier_private.h"
 
 #define PEM_MAX      ((size_t)16 * 1024)
 #define RSA_BITS_MIN 3072
@@ -35,6 +36,7 @@ struct certificate {
     atomic_uint refs;
     X509 *x509;
     EVP_PKEY *key;
+    struct verifier *verifier; /* NULL: the key is RSA */
     char fingerprint[FINGERPRINT_SIZE];
     char *pem;
     const ASN1_OCTET_STRING *skid; /* within x509; NULL: none */
@@ -187,9 +189,13 @@ struct certificate *certificate_from_x509(X509 *x509, struct err *err)
         library_err(err, ERR_PROTOCOL, STATUS_PARAMETER, "the certificate's key cannot be read");
         goto fail;
     }
-    /* Reads all extensions once: the library does so at first use otherwise, under a lock. */
     if (check_key(c->key, err) < 0)
         goto fail;
+    if (EVP_PKEY_is_a(c->key, "EC") && (c->verifier = verifier_create(c->key)) == NULL) {
+        library_err(err, ERR_TEMPORARY, STATUS_INTERNAL, "the certificate's key cannot be used");
+        goto fail;
+    }
+    /* Reads all extensions once: the library does so at first use otherwise, under a lock. */
     if (X509_check_purpose(x509, -1, 0) != 1) {
         library_err(err, ERR_PROTOCOL, STATUS_PARAMETER,
                     "the certificate's extensions cannot be read");
@@ -250,6 +256,7 @@ void certificate_unref(struct certificate **cp)
     free(c->names);
     free(c->issuer_serial);
     free(c->pem);
+    verifier_destroy(&c->verifier);
     EVP_PKEY_free(c->key);
     X509_free(c->x509);
     free(c);
@@ -286,6 +293,11 @@ X509 *certificate_x509(const struct certificate *c)
 EVP_PKEY *certificate_key(const struct certificate *c)
 {
     return c->key;
+}
+
+struct verifier *certificate_verifier(const struct certificate *c)
+{
+    return c->verifier;
 }
 
 const uint8_t *certificate_skid(const struct certificate *c, size_t *len_r)

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "seal/certificate.h"
+#include "seal/verifier_private.h"
 
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ struct certificate *certificate_from_x509(X509 *x509, struct err *err);
 
 X509 *certificate_x509(const struct certificate *c);     /* borrowed; not to be changed */
 EVP_PKEY *certificate_key(const struct certificate *c);  /* borrowed; not to be changed */
+/* Checks what the key has signed. Borrowed. NULL: the key is RSA. */
+struct verifier *certificate_verifier(const struct certificate *c);
 
 /* How CMS names its key: by subject key identifier (NULL: it has none), or DER of both these. */
 const uint8_t *certificate_skid(const struct certificate *c, size_t *len_r);

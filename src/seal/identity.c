@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "base/mem.h"
@@ -20,11 +21,13 @@
 
 #include "seal/certificate_private.h"
 #include "seal/keypair_private.h"
+#include "seal/library_private.h"
 
 struct identity {
     atomic_uint refs;
     char *domain;
     EVP_PKEY *sign_key;
+    EVP_PKEY_CTX *signing; /* made ready, to be copied for each signature */
     EVP_PKEY *encrypt_key;
     struct certificate *sign;
     struct certificate *encrypt;
@@ -92,6 +95,20 @@ static int load_operators(struct identity *id, const struct identity_files *file
     return 0;
 }
 
+static int make_ready(struct identity *id, struct err *err)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, id->sign_key, NULL);
+
+    id->signing = ctx;
+    if (ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
+        (!EVP_PKEY_is_a(id->sign_key, "RSA") ||
+         (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+          EVP_PKEY_CTX_set_signature_md(ctx, library_get()->sha256) == 1)))
+        return 0;
+    return library_err(err, ERR_PERMANENT, STATUS_INTERNAL, "the key of %s cannot sign",
+                       id->domain);
+}
+
 struct identity *identity_load(const char *domain, const struct identity_files *files, bool *made_r,
                                struct err *err)
 {
@@ -110,6 +127,8 @@ struct identity *identity_load(const char *domain, const struct identity_files *
         rc = open_ours(id, files, KEYPAIR_SIGN, &made, err);
     if (rc == 0)
         rc = open_ours(id, files, KEYPAIR_ENCRYPT, &made, err);
+    if (rc == 0)
+        rc = make_ready(id, err);
     if (rc < 0)
         identity_unref(&id);
     if (made_r != NULL)
@@ -130,6 +149,7 @@ void identity_unref(struct identity **idp)
     *idp = NULL;
     if (id == NULL || atomic_fetch_sub_explicit(&id->refs, 1, memory_order_acq_rel) != 1)
         return;
+    EVP_PKEY_CTX_free(id->signing);
     EVP_PKEY_free(id->sign_key); /* the library wipes them */
     EVP_PKEY_free(id->encrypt_key);
     certificate_unref(&id->sign);
@@ -156,6 +176,11 @@ struct certificate *identity_encrypt_certificate(const struct identity *id)
 EVP_PKEY *identity_sign_key(const struct identity *id)
 {
     return id->sign_key;
+}
+
+EVP_PKEY_CTX *identity_signing(const struct identity *id)
+{
+    return EVP_PKEY_CTX_dup(id->signing);
 }
 
 EVP_PKEY *identity_encrypt_key(const struct identity *id)

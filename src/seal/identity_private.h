@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 
 EVP_PKEY *identity_sign_key(const struct identity *id);     /* borrowed */
+/* For one signature over a SHA-256 digest, the caller's to free. NULL: the library failed. */
+EVP_PKEY_CTX *identity_signing(const struct identity *id);
 EVP_PKEY *identity_encrypt_key(const struct identity *id);  /* borrowed */
 
 #endif

@@ -84,10 +84,8 @@ static const char *check_attributes(const struct cms_signer *si, const ASN1_OBJE
     return NULL;
 }
 
-static bool set_family(EVP_PKEY_CTX *ctx, enum family family, const EVP_MD *md)
+static bool set_padding(EVP_PKEY_CTX *ctx, enum family family, const EVP_MD *md)
 {
-    if (family == FAMILY_EC)
-        return true;
     if (EVP_PKEY_CTX_set_rsa_padding(ctx, family == FAMILY_RSA ? RSA_PKCS1_PADDING
                                                                : RSA_PKCS1_PSS_PADDING) != 1 ||
         EVP_PKEY_CTX_set_signature_md(ctx, md) != 1)
@@ -95,22 +93,33 @@ static bool set_family(EVP_PKEY_CTX *ctx, enum family family, const EVP_MD *md)
     return family == FAMILY_RSA || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_AUTO) == 1;
 }
 
-static bool verify(EVP_PKEY *key, enum family family, const EVP_MD *md, const struct cms_signer *si)
+static bool verify_rsa(EVP_PKEY *key, enum family family, const EVP_MD *md, const uint8_t *digest,
+                       size_t digest_len, const uint8_t *signature, size_t len)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    bool ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 && set_padding(ctx, family, md) &&
+              EVP_PKEY_verify(ctx, signature, len, digest, digest_len) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return ok;
+}
+
+static bool verify(const struct certificate *signer, enum family family, const EVP_MD *md,
+                   const struct cms_signer *si)
+{
+    const uint8_t *signature = ASN1_STRING_get0_data(si->signature);
+    size_t len = (size_t)ASN1_STRING_length(si->signature);
     uint8_t digest[EVP_MAX_MD_SIZE];
     uint8_t *der = NULL;
     int n = cms_attributes_write(si->signed_attrs, &der);
-    unsigned len;
-    bool ok;
+    unsigned digest_len;
+    bool ok = n > 0 && EVP_Digest(der, (size_t)n, digest, &digest_len, md, NULL) == 1;
 
-    ok = n > 0 && ctx != NULL && EVP_Digest(der, (size_t)n, digest, &len, md, NULL) == 1 &&
-         EVP_PKEY_verify_init(ctx) == 1 && set_family(ctx, family, md) &&
-         EVP_PKEY_verify(ctx, ASN1_STRING_get0_data(si->signature),
-                         (size_t)ASN1_STRING_length(si->signature), digest, len) == 1;
     OPENSSL_free(der);
-    EVP_PKEY_CTX_free(ctx);
-    return ok;
+    if (ok && family == FAMILY_EC)
+        return verifier_check(certificate_verifier(signer), digest, digest_len, signature, len);
+    return ok &&
+           verify_rsa(certificate_key(signer), family, md, digest, digest_len, signature, len);
 }
 
 /*
@@ -174,7 +183,7 @@ int signeddata_check(const struct certificate *signer, const struct cms_signed *
     if (si->signed_attrs == NULL)
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err, "it has no signed attributes");
     /* The signature first: until it holds, nothing says how much is worth hashing. */
-    if (!verify(certificate_key(signer), (enum family)family, md, si))
+    if (!verify(signer, (enum family)family, md, si))
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err, "the signature does not hold");
     what = check_attributes(si, s->content->type, md, content, n);
     if (what != NULL)

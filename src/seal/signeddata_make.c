@@ -14,8 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <openssl/rsa.h>
-
 #include "wire/status.h"
 
 #include "seal/certificate_private.h"
@@ -77,23 +75,18 @@ static void prepend_attributes(struct der *d, const uint8_t digest[DIGEST_BYTES]
     DER_PREPEND(d, content_type_is_data);
 }
 
-static int sign(EVP_PKEY *key, const uint8_t digest[DIGEST_BYTES], uint8_t *signature, size_t *len,
-                struct err *err)
+static int sign(const struct identity *id, const uint8_t digest[DIGEST_BYTES], uint8_t *signature,
+                size_t *len, struct err *err)
 {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-    bool is_rsa = EVP_PKEY_is_a(key, "RSA");
-    int ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1;
+    EVP_PKEY_CTX *ctx = identity_signing(id);
+    int ok = ctx != NULL && EVP_PKEY_sign(ctx, signature, len, digest, DIGEST_BYTES) == 1;
 
-    if (ok && is_rsa)
-        ok = EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-             EVP_PKEY_CTX_set_signature_md(ctx, library_get()->sha256) == 1;
-    ok = ok && EVP_PKEY_sign(ctx, signature, len, digest, DIGEST_BYTES) == 1;
     EVP_PKEY_CTX_free(ctx);
     return ok ? 0 : library_err(err, ERR_TEMPORARY, STATUS_INTERNAL, "signing failed");
 }
 
-static int digest_and_sign(EVP_PKEY *key, const void *content, size_t n, struct der *attributes,
-                           uint8_t *signature, size_t *len, struct err *err)
+static int digest_and_sign(const struct identity *id, const void *content, size_t n,
+                           struct der *attributes, uint8_t *signature, size_t *len, struct err *err)
 {
     const EVP_MD *md = library_get()->sha256;
     uint8_t digest[DIGEST_BYTES];
@@ -107,7 +100,7 @@ static int digest_and_sign(EVP_PKEY *key, const void *content, size_t n, struct 
     if (EVP_Digest(attributes->start, der_len(attributes), digest, NULL, md, NULL) != 1)
         return library_err(err, ERR_TEMPORARY, STATUS_INTERNAL, "hashing failed");
     attributes->start = body;
-    return sign(key, digest, signature, len, err);
+    return sign(id, digest, signature, len, err);
 }
 
 /* SignerInfos: one SignerInfo in a SET, in front of what is in d. */
@@ -169,7 +162,7 @@ static int make_signers(const struct identity *id, const void *content, size_t n
         der_clear(d);
         return err_set(err, ERR_TEMPORARY, STATUS_OVERLOADED, "no memory to sign");
     }
-    rc = digest_and_sign(identity_sign_key(id), content, n, &attributes, signature, &len, err);
+    rc = digest_and_sign(id, content, n, &attributes, signature, &len, err);
     if (rc == 0)
         prepend_signers(d, id, &attributes, signature, len);
     else
