@@ -29,6 +29,7 @@ static const char settings[] =
     "PRAGMA synchronous = FULL;"  /* sqlite_vfs.c relies on it */
     "PRAGMA journal_mode = WAL;"
     "PRAGMA foreign_keys = ON;"
+    "PRAGMA secure_delete = FAST;"
     "PRAGMA wal_autocheckpoint = 0;"
     "PRAGMA temp_store = MEMORY;"
     "PRAGMA cache_size = -4096;"  /* 4 MiB */
