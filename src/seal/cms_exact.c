@@ -14,69 +14,19 @@
 
 #include "seal/cms_private.h"
 
-#include <string.h>
-
-struct cursor {
-    const uint8_t *p;
-    const uint8_t *end;
-};
-
-/* The header of an element with this tag, in the fewest octets: steps into it. */
-static bool enter(struct cursor *c, uint8_t tag, struct cursor *inside_r)
-{
-    const uint8_t *p = c->p;
-    size_t len, octets;
-
-    if (c->end - p < 2 || p[0] != tag)
-        return false;
-    len = p[1];
-    p += 2;
-    if (len >= 0x80) {
-        octets = len & 0x7f;
-        if (octets == 0 || octets > sizeof len || (size_t)(c->end - p) < octets || *p == 0)
-            return false;
-        for (len = 0; octets > 0; octets--)
-            len = len << 8 | *p++;
-        if (len < 0x80)
-            return false;
-    }
-    if (len > (size_t)(c->end - p))
-        return false;
-    *inside_r = (struct cursor){ p, p + len };
-    c->p = p + len;
-    return true;
-}
-
-/* An element that is the last of what it stands in. */
-static bool enter_last(struct cursor *c, uint8_t tag)
-{
-    struct cursor inside;
-
-    if (!enter(c, tag, &inside) || c->p != c->end)
-        return false;
-    *c = inside;
-    return true;
-}
-
-static bool take(struct cursor *c, const void *p, size_t n)
-{
-    if ((size_t)(c->end - c->p) < n || memcmp(c->p, p, n) != 0)
-        return false;
-    c->p += n;
-    return true;
-}
+#include "seal/der_private.h"
 
 /* What the library would write, at the start or (at_end) at the end of what is left. */
-static bool take_item(struct cursor *c, const void *value, const ASN1_ITEM *item, bool at_end)
+static bool take_item(struct der_cursor *c, const void *value, const ASN1_ITEM *item, bool at_end)
 {
     unsigned char *der = NULL;
     int n = ASN1_item_i2d(value, &der, item);
-    struct cursor here = *c;
+    struct der_cursor here = *c;
     bool ok = n > 0 && (size_t)n <= (size_t)(c->end - c->p);
 
     if (ok && at_end)
         here.p = c->end - n;
-    ok = ok && take(&here, der, (size_t)n);
+    ok = ok && der_take(&here, der, (size_t)n);
     if (ok && at_end)
         c->end -= n;
     else if (ok)
@@ -85,16 +35,16 @@ static bool take_item(struct cursor *c, const void *value, const ASN1_ITEM *item
     return ok;
 }
 
-static bool is_content_exact(struct cursor *c, const struct cms_content *content)
+static bool is_content_exact(struct der_cursor *c, const struct cms_content *content)
 {
-    struct cursor inside;
+    struct der_cursor inside;
 
-    if (!enter(c, 0x30, &inside) ||
+    if (!der_enter(c, 0x30, &inside) ||
         !take_item(&inside, content->type, ASN1_ITEM_rptr(ASN1_OBJECT), false))
         return false;
     if (content->octets == NULL)
         return inside.p == inside.end;
-    return enter_last(&inside, 0xa0) && enter_last(&inside, 0x04);
+    return der_enter_last(&inside, 0xa0) && der_enter_last(&inside, 0x04);
 }
 
 bool cms_signed_is_exact(const uint8_t *p, size_t n, const struct cms_signed *s,
@@ -102,14 +52,14 @@ bool cms_signed_is_exact(const uint8_t *p, size_t n, const struct cms_signed *s,
 {
     static const uint8_t oid_signed[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 7, 2 };
     const uint8_t version[] = { 2, 1, (uint8_t)s->version };
-    struct cursor c = { p, p + n };
+    struct der_cursor c = { p, p + n };
 
     if (n >= 2 && p[1] == 0x80)
         return true;
-    if (!enter_last(&c, 0x30) || !take(&c, oid_signed, sizeof oid_signed) ||
-        !enter_last(&c, 0xa0) || !enter_last(&c, 0x30))
+    if (!der_enter_last(&c, 0x30) || !der_take(&c, oid_signed, sizeof oid_signed) ||
+        !der_enter_last(&c, 0xa0) || !der_enter_last(&c, 0x30))
         return false;
-    return take(&c, version, sizeof version) && take_item(&c, s->digests, digests, false) &&
+    return der_take(&c, version, sizeof version) && take_item(&c, s->digests, digests, false) &&
            is_content_exact(&c, s->content) && take_item(&c, s->signers, signers, true) &&
            (c.p == c.end || s->certificates != NULL || s->crls != NULL);
 }

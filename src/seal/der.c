@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer of der_private.h. It writes what we make, with structures that are fixed; what others
- * send is read by the library (cms.c).
+ * The writer and the reader of der_private.h. It writes what we make, with structures that are
+ * fixed, and reads the same back; whatever else others send is read by the library (cms.c).
  */
 #include "config.h"
 
@@ -71,4 +71,49 @@ void der_wrap_to(struct der *d, uint8_t tag, const uint8_t *end)
 void der_wrap(struct der *d, uint8_t tag)
 {
     der_wrap_to(d, tag, d->end);
+}
+
+/* ---- reading ---- */
+
+bool der_enter(struct der_cursor *c, uint8_t tag, struct der_cursor *inside_r)
+{
+    const uint8_t *p = c->p;
+    size_t len, octets;
+
+    if (c->end - p < 2 || p[0] != tag)
+        return false;
+    len = p[1];
+    p += 2;
+    if (len >= 0x80) {
+        octets = len & 0x7f;
+        if (octets == 0 || octets > sizeof len || (size_t)(c->end - p) < octets || *p == 0)
+            return false;
+        for (len = 0; octets > 0; octets--)
+            len = len << 8 | *p++;
+        if (len < 0x80)
+            return false;
+    }
+    if (len > (size_t)(c->end - p))
+        return false;
+    *inside_r = (struct der_cursor){ p, p + len };
+    c->p = p + len;
+    return true;
+}
+
+bool der_enter_last(struct der_cursor *c, uint8_t tag)
+{
+    struct der_cursor inside;
+
+    if (!der_enter(c, tag, &inside) || c->p != c->end)
+        return false;
+    *c = inside;
+    return true;
+}
+
+bool der_take(struct der_cursor *c, const void *p, size_t n)
+{
+    if ((size_t)(c->end - c->p) < n || memcmp(c->p, p, n) != 0)
+        return false;
+    c->p += n;
+    return true;
 }

@@ -37,28 +37,22 @@ int seal_make_receipt(const struct identity *destination, const char *text, size
 }
 
 /* NULL: err. Plain data only, so that nothing else that the key has signed passes for text. */
-static struct cms_signed *read_armor(const char *armor, size_t len, struct err *err)
+static struct cms_signed *read_data(const struct str *der, struct err *err)
 {
-    struct str der = STR_INIT;
-    struct cms_signed *s = NULL;
+    struct cms_signed *s = cms_signed_read((const uint8_t *)der->s, der->len);
 
-    if (armor_read(ARMOR_CMS, armor, len, &der, err) == 0) {
-        s = cms_signed_read((const uint8_t *)der.s, der.len);
-        if (s == NULL || OBJ_obj2nid(s->content->type) != NID_pkcs7_data) {
-            cms_signed_free(s);
-            s = NULL;
-            ERR_clear_error();
-            cms_refuse(NULL, REFUSED_BAD_SEAL, err, "it is not CMS SignedData over data");
-        }
-    }
-    str_clear(&der);
-    return s;
+    if (s != NULL && OBJ_obj2nid(s->content->type) == NID_pkcs7_data)
+        return s;
+    cms_signed_free(s);
+    ERR_clear_error();
+    cms_refuse(NULL, REFUSED_BAD_SEAL, err, "it is not CMS SignedData over data");
+    return NULL;
 }
 
-int seal_open_receipt(const struct certificate *destination, const char *armor, size_t len,
-                      struct str *text, struct err *err)
+static int open_any(const struct certificate *destination, const struct str *der, struct str *text,
+                    struct err *err)
 {
-    struct cms_signed *s = read_armor(armor, len, err);
+    struct cms_signed *s = read_data(der, err);
     const ASN1_OCTET_STRING *content = s != NULL ? s->content->octets : NULL;
     int rc = -1;
 
@@ -76,15 +70,37 @@ int seal_open_receipt(const struct certificate *destination, const char *armor, 
     return rc;
 }
 
+int seal_open_receipt(const struct certificate *destination, const char *armor, size_t len,
+                      struct str *text, struct err *err)
+{
+    struct signeddata_plain plain;
+    struct str der = STR_INIT;
+    int rc = armor_read(ARMOR_CMS, armor, len, &der, err);
+
+    if (rc == 0 && signeddata_plain_read(destination, (const uint8_t *)der.s, der.len, &plain) &&
+        plain.content != NULL) {
+        rc = signeddata_plain_check(destination, &plain, plain.content, plain.content_len, NULL,
+                                    err);
+        if (rc == 0)
+            str_addn(text, plain.content, plain.content_len);
+    } else if (rc == 0) {
+        rc = open_any(destination, &der, text, err);
+    }
+    str_clear(&der);
+    return rc;
+}
+
 int seal_check_endorsement(const struct certificate *old_key, const char *domain,
                            const struct certificate *sign, const struct certificate *encrypt,
                            const char *armor, size_t len, struct err *err)
 {
-    struct cms_signed *s = read_armor(armor, len, err);
+    struct str der = STR_INIT, text = STR_INIT;
+    struct cms_signed *s =
+        armor_read(ARMOR_CMS, armor, len, &der, err) == 0 ? read_data(&der, err) : NULL;
     const ASN1_OCTET_STRING *inside = s != NULL ? s->content->octets : NULL;
-    struct str text = STR_INIT;
     int rc = -1;
 
+    str_clear(&der);
     if (s == NULL)
         return -1;
     str_addf(&text, "%s\nsign %s\nencrypt %s\n", domain, certificate_fingerprint(sign),

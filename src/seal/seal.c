@@ -60,30 +60,46 @@ static int open_outer(const struct certificate *signer, const struct cms_signed 
                             (size_t)ASN1_STRING_length(inner), why_r, err);
 }
 
-int seal_open(const struct certificate *signer, const struct identity *ours, const char *armor,
-              size_t len, struct str *bundle, char der_sha256[SEAL_SHA256_SIZE],
-              enum refusal *why_r, struct err *err)
+/* Whatever is signed by anybody's library. */
+static int open_any(const struct certificate *signer, const struct identity *ours,
+                    const struct str *der, struct str *bundle, enum refusal *why_r, struct err *err)
 {
-    struct str der = STR_INIT;
-    struct cms_signed *s = NULL;
+    struct cms_signed *s = cms_signed_read((const uint8_t *)der->s, der->len);
     int rc = -1;
 
-    der_sha256[0] = '\0';
-    *why_r = REFUSED_NONE;
-    if (armor_read(ARMOR_CMS, armor, len, &der, err) < 0) {
-        *why_r = REFUSED_BAD_SEAL;
-        goto out;
-    }
-    digest_sha256_hex(der.s, der.len, der_sha256);
-    s = cms_signed_read((const uint8_t *)der.s, der.len);
-    str_clear(&der);
     if (s == NULL)
         cms_refuse(why_r, REFUSED_BAD_SEAL, err, "it is not CMS SignedData");
     else if (open_outer(signer, s, why_r, err) == 0)
         rc = enveloped_open(ours, ASN1_STRING_get0_data(s->content->octets),
                             (size_t)ASN1_STRING_length(s->content->octets), bundle, why_r, err);
-out:
     cms_signed_free(s);
+    return rc;
+}
+
+int seal_open(const struct certificate *signer, const struct identity *ours, const char *armor,
+              size_t len, struct str *bundle, char der_sha256[SEAL_SHA256_SIZE],
+              enum refusal *why_r, struct err *err)
+{
+    struct signeddata_plain plain;
+    struct str der = STR_INIT;
+    int rc;
+
+    der_sha256[0] = '\0';
+    *why_r = REFUSED_NONE;
+    if (armor_read(ARMOR_CMS, armor, len, &der, err) < 0) {
+        *why_r = REFUSED_BAD_SEAL;
+        str_clear(&der);
+        return -1;
+    }
+    digest_sha256_hex(der.s, der.len, der_sha256);
+    if (signeddata_plain_read(signer, (const uint8_t *)der.s, der.len, &plain) &&
+        plain.content != NULL) {
+        rc = signeddata_plain_check(signer, &plain, plain.content, plain.content_len, why_r, err);
+        if (rc == 0)
+            rc = enveloped_open(ours, plain.content, plain.content_len, bundle, why_r, err);
+    } else {
+        rc = open_any(signer, ours, &der, bundle, why_r, err);
+    }
     str_clear(&der);
     return rc;
 }

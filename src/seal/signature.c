@@ -28,17 +28,13 @@ int seal_sign_message(const struct identity *origin, const void *header, size_t 
     return 0;
 }
 
-int seal_check_message(const struct certificate *origin, const void *header, size_t len,
-                       const char *base64, size_t base64_len, struct err *err)
+static int check(const struct certificate *origin, const void *header, size_t len,
+                 const struct str *der, struct err *err)
 {
-    struct str der = STR_INIT;
-    struct cms_signed *s = NULL;
+    struct cms_signed *s = cms_signed_read((const uint8_t *)der->s, der->len);
     int rc = -1;
 
-    if (base64_decode(base64, base64_len, &der) < 0)
-        err_set(err, ERR_PROTOCOL, 0, "the signature is not base64");
-    else if ((s = cms_signed_read((const uint8_t *)der.s, der.len)) == NULL ||
-             OBJ_obj2nid(s->content->type) != NID_pkcs7_data)
+    if (s == NULL || OBJ_obj2nid(s->content->type) != NID_pkcs7_data)
         err_set(err, ERR_PROTOCOL, 0, "the signature is not CMS SignedData over data");
     else if (s->content->octets != NULL)
         err_set(err, ERR_PROTOCOL, 0, "the signature is not detached");
@@ -46,6 +42,23 @@ int seal_check_message(const struct certificate *origin, const void *header, siz
         rc = signeddata_check(origin, s, header, len, NULL, err);
     ERR_clear_error();
     cms_signed_free(s);
+    return rc;
+}
+
+int seal_check_message(const struct certificate *origin, const void *header, size_t len,
+                       const char *base64, size_t base64_len, struct err *err)
+{
+    struct signeddata_plain plain;
+    struct str der = STR_INIT;
+    int rc;
+
+    if (base64_decode(base64, base64_len, &der) < 0)
+        rc = err_set(err, ERR_PROTOCOL, 0, "the signature is not base64");
+    else if (signeddata_plain_read(origin, (const uint8_t *)der.s, der.len, &plain) &&
+             plain.content == NULL)
+        rc = signeddata_plain_check(origin, &plain, header, len, NULL, err);
+    else
+        rc = check(origin, header, len, &der, err);
     str_clear(&der);
     return rc;
 }

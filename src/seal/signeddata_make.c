@@ -19,29 +19,14 @@
 #include "seal/certificate_private.h"
 #include "seal/identity_private.h"
 #include "seal/library_private.h"
+#include "seal/signeddata_pieces_private.h"
 
 static const uint8_t version_1[] = { 2, 1, 1 };
-static const uint8_t version_3[] = { 2, 1, 3 };
-static const uint8_t oid_signed[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 7, 2 };
-static const uint8_t oid_data[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 7, 1 };
-static const uint8_t sha256[] = { 0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1 };
-static const uint8_t ecdsa_sha256[] = { 0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2 };
 static const uint8_t rsa[] = { 0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0 };
 
-static const uint8_t oid_message_digest[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 9, 4 };
-static const uint8_t oid_signing_time[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 9, 5 };
-static const uint8_t content_type_is_data[] = {
-    0x30, 24, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 9, 3, 0x31, 11,
-    6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 7, 1,
-};
-
 enum {
-    DIGEST_BYTES = 32,
-    DER_UTC_TIME = 0x17,
-    DER_GENERALIZED_TIME = 0x18,
-    SIGNATURE_MAX = 1024,  /* RSA of 8192 bits */
-    ATTRIBUTES_MAX = 128,
-    SIGNER_MAX = SIGNATURE_MAX + ATTRIBUTES_MAX + 128,  /* without the key's name */
+    SIGNATURE_MAX = 1024,                              /* RSA of 8192 bits */
+    SIGNER_MAX = SIGNATURE_MAX + ATTRIBUTES_MAX + 128, /* without the key's name */
 };
 
 /* RFC 5652 §11.3: UTCTime to the end of 2049. */

@@ -14,6 +14,7 @@
 #include "wire/receipt.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* What signeddata_wrap() writes around the content, at most. */
 #define SIGNEDDATA_LEFT 128
@@ -32,5 +33,28 @@ int signeddata_detach(const struct identity *id, const void *content, size_t n, 
  */
 int signeddata_check(const struct certificate *signer, const struct cms_signed *s,
                      const void *content, size_t n, enum refusal *why_r, struct err *err);
+
+/* ---- what signeddata_make.c writes, read without a decoder ---- */
+
+/* Points into the encoding. */
+struct signeddata_plain {
+    const uint8_t *content; /* NULL: detached */
+    size_t content_len;
+    const uint8_t *attributes; /* as a SET, its header left out */
+    size_t attributes_len;
+    const uint8_t *digest; /* SHA-256 of the content, by the attributes */
+    const uint8_t *signature;
+    size_t signature_len;
+};
+
+/*
+ * Is it a ContentInfo of SignedData exactly as we write it with a P-256 key, and its signer named
+ * as `signer`? False says nothing of it: then cms_signed_read() and signeddata_check() judge.
+ */
+bool signeddata_plain_read(const struct certificate *signer, const uint8_t *p, size_t n,
+                           struct signeddata_plain *s_r);
+/* As signeddata_check(). */
+int signeddata_plain_check(const struct certificate *signer, const struct signeddata_plain *s,
+                           const void *content, size_t n, enum refusal *why_r, struct err *err);
 
 #endif

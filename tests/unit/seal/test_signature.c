@@ -19,6 +19,7 @@
 #include "lib/test.h"
 #include "seal/certificate_private.h"
 #include "seal/identity_private.h"
+#include "seal/signeddata_private.h"
 #include "unit/seal/fixture.h"
 
 static const char header[] = "{\"id\":\"6f0a2c1e-7b5d-4c3a-9e8f-001122334455\",\"kind\":\"message\"}";
@@ -378,6 +379,61 @@ static void without_memory_it_is_a_temporary_failure(void **state)
     assert_true(n > 2);
 }
 
+/* 1 good, 0 bad, -1 not of the shape that is read without a decoder. */
+static int judge_plain(const struct certificate *signer, const struct str *der)
+{
+    struct signeddata_plain plain;
+
+    if (!signeddata_plain_read(signer, (const uint8_t *)der->s, der->len, &plain))
+        return -1;
+    assert_null(plain.content);
+    return signeddata_plain_check(signer, &plain, header, sizeof header - 1, NULL, NULL) == 0;
+}
+
+static int judge_decoded(const struct certificate *signer, const struct str *der)
+{
+    struct cms_signed *s = cms_signed_read((const uint8_t *)der->s, der->len);
+    int good = s != NULL && s->content->octets == NULL &&
+               signeddata_check(signer, s, header, sizeof header - 1, NULL, NULL) == 0;
+
+    cms_signed_free(s);
+    return good;
+}
+
+static void both_ways_of_reading_judge_alike(void **state)
+{
+    const struct certificate *ca = identity_sign_certificate(a), *cb = identity_sign_certificate(b);
+    struct str der = STR_INIT;
+    size_t plain = 0;
+
+    (void)state;
+    sign(&der);
+    assert_int_equal(judge_plain(ca, &der), 1);
+    assert_int_equal(judge_decoded(ca, &der), 1);
+    assert_int_equal(judge_plain(cb, &der), -1); /* another name: not this one's to judge */
+    for (size_t bit = 0; bit < 8 * der.len; bit++) {
+        int is;
+
+        der.s[bit / 8] ^= (char)(1 << bit % 8);
+        is = judge_plain(ca, &der);
+        plain += is >= 0;
+        assert_int_not_equal(is, 1);
+        assert_int_equal(judge_decoded(ca, &der), 0);
+        der.s[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    assert_true(plain > 0); /* times, digests and signatures may be anything */
+    for (size_t n = 0; n < der.len; n++) {
+        struct str cut = STR_INIT; /* of its own, so that reading on is found */
+
+        str_addn(&cut, der.s, n);
+        assert_int_equal(judge_plain(ca, &cut), -1);
+        str_clear(&cut);
+    }
+    str_addc(&der, '\0');
+    assert_int_equal(judge_plain(ca, &der), -1);
+    str_clear(&der);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_second_signer_is_refused),
         cmocka_unit_test(content_inside_is_refused_where_it_is_given_beside),
         cmocka_unit_test(without_memory_it_is_a_temporary_failure),
+        cmocka_unit_test(both_ways_of_reading_judge_alike),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
