@@ -2,13 +2,15 @@
 /*
  * What is read of CMS and X.509, with the keys of tests/vectors/seal. The first byte says how the
  * rest is read: a seal, an inner envelope (so that decryption is reached without a signature), a
- * message signature, a receipt, a certificate, the text of a seal, an endorsement, or what is to be
- * sealed and signed by us.
+ * message signature, a receipt, a certificate, the text of a seal, an endorsement, what is to be
+ * sealed and signed by us, a certificate to seal for, or a certificate and what it has signed (two
+ * octets for the certificate's length come first).
  *
  * Holds: nobody can make anything that opens but what those keys have signed and encrypted, so
  * whatever opens is the known bundle, header or text; what is refused has a code and lets nothing
  * out; a certificate that is read is the same again when its PEM is read. What we seal or sign
- * opens as what it was, for its receiver alone, and not when one octet of it is another.
+ * opens as what it was, for its receiver alone, and not when one octet of it is another. Whoever
+ * has signed a receipt, by whatever key, his certificate alone opens it.
  */
 #include "config.h"
 
@@ -252,11 +254,62 @@ static void fuzz_our_receipt(const uint8_t *data, size_t len)
     str_clear(&base64);
 }
 
+static void fuzz_destination(const uint8_t *data, size_t len)
+{
+    struct str pem = STR_INIT, armor = STR_INIT, out = STR_INIT;
+    struct certificate *c;
+    char hex[SEAL_SHA256_SIZE];
+    enum refusal why;
+
+    to_armor("CERTIFICATE", data, len, &pem);
+    c = certificate_parse(pem.s, pem.len, NULL);
+    if (c != NULL && seal_make(origin, c, bundle.s, bundle.len, &armor, hex, NULL) == 0) {
+        bool is_ours = strcmp(certificate_fingerprint(c),
+                              certificate_fingerprint(identity_encrypt_certificate(ours))) == 0;
+
+        FUZZ_CHECK(armor.len <= seal_armor_size(bundle.len) + 1536);
+        FUZZ_CHECK(seal_open(identity_sign_certificate(origin), ours, armor.s, armor.len, &out, hex,
+                             &why, NULL) < 0 ||
+                   is_ours);
+    } else {
+        FUZZ_CHECK(armor.len == 0);
+    }
+    certificate_unref(&c);
+    str_clear(&pem);
+    str_clear(&armor);
+    str_clear(&out);
+}
+
+static void fuzz_any_receipt(const uint8_t *data, size_t len)
+{
+    size_t n = len >= 2 ? (size_t)data[0] << 8 | data[1] : SIZE_MAX;
+    struct str pem = STR_INIT, armor = STR_INIT, out = STR_INIT;
+    struct certificate *c;
+
+    if (n > len - 2)
+        return;
+    to_armor("CERTIFICATE", data + 2, n, &pem);
+    to_armor("CMS", data + 2 + n, len - 2 - n, &armor);
+    c = certificate_parse(pem.s, pem.len, NULL);
+    if (c != NULL && seal_open_receipt(c, armor.s, armor.len, &out, NULL) == 0)
+        FUZZ_CHECK(
+            strcmp(certificate_fingerprint(c),
+                   certificate_fingerprint(identity_sign_certificate(ours))) == 0 ||
+            seal_open_receipt(identity_sign_certificate(ours), armor.s, armor.len, &out, NULL) < 0);
+    else
+        FUZZ_CHECK(out.len == 0);
+    certificate_unref(&c);
+    str_clear(&pem);
+    str_clear(&armor);
+    str_clear(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static void (*const kinds[])(const uint8_t *, size_t) = {
-        fuzz_seal, fuzz_inner,       fuzz_signature, fuzz_receipt,     fuzz_certificate,
-        fuzz_text, fuzz_endorsement, fuzz_our_seal,  fuzz_our_receipt,
+        fuzz_seal,        fuzz_inner,       fuzz_signature,   fuzz_receipt,
+        fuzz_certificate, fuzz_text,        fuzz_endorsement, fuzz_our_seal,
+        fuzz_our_receipt, fuzz_destination, fuzz_any_receipt,
     };
 
     if (origin == NULL)

@@ -2,13 +2,22 @@
 /*
  * The component, with the server's stream fuzzed. Holds: what we say is a well-formed stream of
  * stanzas with addresses (scripted.c checks each); no request is answered twice, and while the link
- * lives each is answered once.
+ * lives each is answered once; whoever asks for something in our own house has one answer when the
+ * link is gone, and at most one when the component is destroyed.
  *
  *   first byte   bit 0 the stream from its first byte on, else what comes after the handshake;
- *                bit 1 three questions of ours are out; bit 2 seals get an error, else a receipt
+ *                bit 1 three questions of ours are out; bit 2 seals get an error, else a receipt;
+ *                bit 3 there is a script; bit 4 pings do not come back; bit 5 the component is
+ *                destroyed in the end, with all that is under way
  *   second byte  size of a piece; 0: whole
  *   the rest     what the server says; the bytes 1 to 8 stand for the id of our n-th stanza so far,
  *                14 ends a piece
+ *
+ * In a script these end a piece too, and something happens, n being the byte behind it:
+ *
+ *   16 n  n seconds pass                   19 n  a seal goes to the n-th destination
+ *   17 n  the n-th destination is sought   20 n  … is forgotten
+ *   18 n  … is asked for keys              21    the component stops, and starts again in the end
  */
 #include "config.h"
 
@@ -27,10 +36,40 @@
     "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'>"
 #define INPUTS_PER_WORLD 500
 #define PAUSE            0x0e
+#define QUESTIONS_MAX    100
+
+enum {
+    SCRIPT_TIME = 16,
+    SCRIPT_FIND,
+    SCRIPT_KEYS,
+    SCRIPT_SEAL,
+    SCRIPT_FORGET,
+    SCRIPT_STOP,
+};
 
 static struct world world;
-static unsigned inputs;
+static unsigned inputs; /* of this world */
 static char folder[] = "/tmp/immpd-fuzz-XXXXXX", address[64];
+
+static struct mail_route routes[] = {
+    {(char *)"routed.test",   MAIL_VIA_XMPP,   (char *)"gateway.test"},
+    { (char *)"refused.test", MAIL_VIA_REJECT, NULL                  },
+    { (char *)"tcp.test",     MAIL_VIA_TCP,    (char *)"192.0.2.1:1" },
+};
+
+/* To whom we speak: the domain, its gateway, and in whose name. */
+static const struct {
+    const char *domain, *gateway, *origin;
+} destinations[] = {
+    {"a.test",        "immp.a.test",       "b.test"     },
+    { "routed.test",  "gateway.test",      "b.test"     },
+    { "refused.test", "immp.refused.test", "b.test"     },
+    { "tcp.test",     "immp.tcp.test",     "b.test"     },
+    { "a.test",       "immp.a.test",       "nobody.test"},
+    { "d.test",       "Immp.D.test/R",     "b.test"     },
+    { "e.test",       "no <jid> & none@@", "b.test"     },
+    { "f.test",       "",                  "b.test"     },
+};
 
 /* ---- who is owed an answer ---- */
 
@@ -150,6 +189,8 @@ static void open_world(void)
         (void)atexit(clean_up);
     }
     world_open(&world, true);
+    world.domain.routes = routes;
+    world.domain.n_routes = N_ELEMENTS(routes);
     world_listen(&world, address);
     component_start(world.c);
 }
@@ -175,9 +216,10 @@ static void disconnect(void)
 {
     struct component_status st;
 
-    if (world.server.stream != NULL)
-        stream_close(&world.server.stream, false);
+    component_start(world.c);
     do {
+        if (world.server.stream != NULL)
+            stream_close(&world.server.stream, false);
         turns(1);
         component_status(world.c, &st);
     } while (strcmp(st.state, "waiting") != 0);
@@ -190,36 +232,70 @@ static void disconnect(void)
 
 /* ---- questions of ours ---- */
 
+static struct {
+    int answers[QUESTIONS_MAX];
+    size_t n;
+} asked;
+
 static void on_found(void *ctx, uint64_t token, const struct transport_peer *peer, const struct err *err)
 {
+    (void)ctx;
     FUZZ_CHECK((peer != NULL) != (err != NULL));
-    ((int *)ctx)[token]++;
+    FUZZ_CHECK(peer == NULL || (peer->address != NULL && peer->max_stanza <= MAIL_STANZA_MAX));
+    asked.answers[token]++;
 }
 
 static void on_keys(void *ctx, uint64_t token, const char *sign, const char *encrypt,
                     const char *endorsement, const struct err *err)
 {
+    (void)ctx;
     (void)endorsement;
     FUZZ_CHECK((sign != NULL && encrypt != NULL) == (err == NULL));
-    ((int *)ctx)[token]++;
+    asked.answers[token]++;
 }
 
 static void on_receipt(void *ctx, uint64_t token, const char *receipt, size_t len, const struct err *err)
 {
+    (void)ctx;
     FUZZ_CHECK((receipt != NULL && len > 0) == (err == NULL));
     FUZZ_CHECK(err == NULL || err->kind == ERR_TEMPORARY);
-    ((int *)ctx)[token]++;
+    asked.answers[token]++;
 }
 
-static void ask(int answers[3])
+static void ask_one(uint8_t what, size_t k)
 {
+    static const char armor[] = "armor <&>";
     const struct transport *t = world.t;
+    const char *to = destinations[k].domain, *from = destinations[k].origin;
+    size_t len = k % 2 == 0 ? 5 : strlen(armor);
 
-    t->forget(t->self, "a.test");
-    t->find(t->self, "b.test", "a.test", 0, on_found, answers);
-    t->keys(t->self, "b.test", "a.test", "immp.a.test", 1, on_keys, answers);
-    t->seal(t->self, "b.test", "a.test", "immp.a.test", "B", "armor", 5, 2, on_receipt, answers);
+    if (what == SCRIPT_FORGET)
+        t->forget(t->self, to);
+    if (what == SCRIPT_FORGET || asked.n == QUESTIONS_MAX)
+        return;
+    (void)t->is_up(t->self, from);
+    if (what == SCRIPT_FIND)
+        t->find(t->self, from, to, asked.n++, on_found, NULL);
+    else if (what == SCRIPT_KEYS)
+        t->keys(t->self, from, to, destinations[k].gateway, asked.n++, on_keys, NULL);
+    else
+        t->seal(t->self, from, to, destinations[k].gateway, "B", armor, len, asked.n++, on_receipt,
+                NULL);
+}
+
+static void ask(void)
+{
+    ask_one(SCRIPT_FORGET, 0);
+    ask_one(SCRIPT_FIND, 0);
+    ask_one(SCRIPT_KEYS, 0);
+    ask_one(SCRIPT_SEAL, 0);
     turns(3);
+}
+
+static void check_answers(bool all)
+{
+    for (size_t i = 0; i < asked.n; i++)
+        FUZZ_CHECK(asked.answers[i] == 1 || (!all && asked.answers[i] == 0));
 }
 
 /* The fake's list of seals is finite. */
@@ -257,11 +333,39 @@ static void say(struct saying *s)
     str_truncate(&s->piece, 0);
 }
 
-static void converse(struct saying *s, const uint8_t *data, size_t len, size_t step)
+static void pass(unsigned seconds)
+{
+    world.clock.fake_ms += 1000 * (int64_t)seconds;
+    turns(3);
+}
+
+/* Returns how many bytes it took. */
+static size_t happen(struct saying *s, const uint8_t *data, size_t len)
+{
+    uint8_t n = len > 1 ? data[1] : 0;
+
+    say(s);
+    if (data[0] == SCRIPT_STOP) {
+        component_stop(world.c);
+        turns(3);
+        return 1;
+    }
+    if (data[0] == SCRIPT_TIME)
+        pass(n);
+    else
+        ask_one(data[0], n % N_ELEMENTS(destinations));
+    turns(3);
+    return len > 1 ? 2 : 1;
+}
+
+static void converse(struct saying *s, const uint8_t *data, size_t len, size_t step,
+                     bool has_script)
 {
     for (size_t i = 0; i < len && has_room(); i++) {
         if (data[i] == PAUSE)
             say(s);
+        else if (has_script && data[i] >= SCRIPT_TIME && data[i] <= SCRIPT_STOP)
+            i += happen(s, data + i, len - i) - 1;
         else if (data[i] >= 1 && data[i] <= 8 && data[i] <= world.server.n_heard)
             str_add(&s->piece, attr_of(world.server.heard[data[i] - 1], "id"));
         else
@@ -272,11 +376,23 @@ static void converse(struct saying *s, const uint8_t *data, size_t len, size_t s
     say(s);
     turns(6);
     answer_seals(s->with_error, &s->answered);
-    /* Seals that wait for their origin get an error when its deadline has passed. */
-    world.clock.fake_ms += 20001;
-    turns(6);
+}
+
+/* Seals that wait for their origin get an error when its deadline has passed. */
+static void wait_for_seals(struct saying *s)
+{
+    pass(21);
+    turns(3);
     answer_seals(s->with_error, &s->answered);
     turns(3);
+}
+
+static bool is_up(void)
+{
+    struct component_status st;
+
+    component_status(world.c, &st);
+    return st.is_up;
 }
 
 static void check_debts(const struct saying *said, bool from_start, bool all)
@@ -299,27 +415,35 @@ static void check_debts(const struct saying *said, bool from_start, bool all)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct saying said = { .with_error = len > 0 && (data[0] & 4u) != 0 };
-    int answers[3] = { 0 }, downs;
-    bool asks, from_start;
+    bool from_start, is_destroyed;
+    int downs;
 
     if (len < 2 || len > 20000)
         return 0;
-    if (inputs++ % INPUTS_PER_WORLD == 0)
+    if (inputs == 0)
         open_world();
     from_start = (data[0] & 1u) != 0;
-    asks = (data[0] & 2u) != 0;
+    is_destroyed = (data[0] & 32u) != 0;
+    memset(&asked, 0, sizeof(asked));
     connect_anew(from_start ? MANNER_SILENT : MANNER_GOOD);
+    if ((data[0] & 16u) != 0 && !from_start)
+        world.server.manner = MANNER_MUTE;
     downs = world.downs;
-    if (asks)
-        ask(answers);
-    converse(&said, data + 2, len - 2, data[1]);
-    check_debts(&said, from_start, !from_start && world.downs == downs && has_room());
+    if ((data[0] & 2u) != 0)
+        ask();
+    converse(&said, data + 2, len - 2, data[1], (data[0] & 8u) != 0);
+    if (!is_destroyed) {
+        wait_for_seals(&said);
+        check_debts(&said, from_start,
+                    !from_start && world.downs == downs && is_up() && has_room());
+        disconnect();
+    }
+    if (is_destroyed || ++inputs == INPUTS_PER_WORLD) {
+        world_close(&world);
+        inputs = 0;
+    }
+    check_answers(!is_destroyed);
     str_clear(&said.piece);
     str_clear(&said.all);
-    disconnect();
-    for (size_t i = 0; i < N_ELEMENTS(answers); i++)
-        FUZZ_CHECK(answers[i] == (asks ? 1 : 0));
-    if (inputs % INPUTS_PER_WORLD == 0)
-        world_close(&world);
     return 0;
 }
