@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -285,6 +286,20 @@ int wiring_listen(struct wiring *w, struct settings *settings, struct err *err)
     return 0;
 }
 
+/*
+ * Here and now: what SQLite does next would count what is lost as done. On whatever thread this is,
+ * and also while the store is being closed.
+ */
+static void store_broken(void *ctx, const struct err *err)
+{
+    (void)ctx;
+    log_error("store.broken error=%s: immpd ends at once. Nothing that was accepted is lost: it "
+              "stands in the log beside the database, and the next start recovers it. Check the "
+              "disk and the kernel's log.",
+              log_quote(err->text));
+    _exit(EX_IOERR);
+}
+
 static int open_store(struct wiring *w, struct err *err)
 {
     const struct settings *s = w->settings;
@@ -298,6 +313,7 @@ static int open_store(struct wiring *w, struct err *err)
     str_clear(&vault);
     if (rc < 0 || store_open(s->store_url, s->data_dir, &w->mail.store, err) < 0)
         return -1;
+    store_on_broken(w->mail.store, store_broken, NULL);
     return 0;
 }
 

@@ -46,15 +46,24 @@ static void close_db(struct store *st)
             (void)sqlite3_finalize(db->stmts[i]);
         (void)sqlite3_close(db->h);
     }
+    if (db->disk != NULL)
+        sqlite_disk_watch(db->disk, NULL, NULL);
+    sqlite_disk_unref(&db->disk);
     free(db->fresh.drafts);
     free(db->kept_fresh.drafts);
     free(db->path);
     free(db);
 }
 
+static void on_broken(struct store *st, store_broken_fn *fn, void *ctx)
+{
+    sqlite_disk_watch(sqlite_of(st)->disk, fn, ctx);
+}
+
 static const struct store_ops ops = {
     .name = "sqlite",
     .close = close_db,
+    .on_broken = on_broken,
     .is_dirty = sqlite_txn_is_dirty,
     .commit = sqlite_txn_commit,
     .rollback = sqlite_txn_rollback,
@@ -139,12 +148,13 @@ static int open_db(struct sqlite *db, struct err *err)
 {
     int rc;
 
-    if (make_file(db->path, err) < 0)
+    if (make_file(db->path, err) < 0 || sqlite_recover(db, err) < 0)
         return -1;
     rc = sqlite3_open_v2(db->path, &db->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                          sqlite_vfs());
     if (rc != SQLITE_OK)
         return sqlite_err(db, rc, "open", err);
+    db->disk = sqlite_disk_ref(sqlite3_db_filename(db->h, "main"));
     (void)sqlite3_extended_result_codes(db->h, 1);
     (void)sqlite3_busy_timeout(db->h, BUSY_MS);
     /* Before anything is set: another program's database stays as it is. */

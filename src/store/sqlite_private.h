@@ -158,6 +158,7 @@ struct sqlite {
     struct sqlite_fresh kept_fresh;  /* likewise */
     struct err lost;                 /* why TXN_LOST */
     struct sqlite_wal *wal;
+    struct sqlite_disk *disk;
 };
 
 static inline struct sqlite *sqlite_of(struct store *st)
@@ -177,8 +178,24 @@ const char *sqlite_schema_step(int n);
 
 /* ---- sqlite_vfs.c ---- */
 
-/* The name of the file system that gathers writes of the log; NULL: the default one. */
+/* The name of the file system that databases are opened with; NULL: the default one. */
 const char *sqlite_vfs(void);
+
+/* ---- sqlite_disk.c: is the disk below a database to be trusted? Any thread ---- */
+
+struct sqlite_disk;
+/* By the database's path, as SQLite names it: the same for all its files. */
+struct sqlite_disk *sqlite_disk_ref(const char *path);
+void sqlite_disk_unref(struct sqlite_disk **dp);
+bool sqlite_disk_is_broken(const struct sqlite_disk *d);
+void sqlite_disk_break(struct sqlite_disk *d, const char *why); /* why: a literal */
+/* Instead of who has watched before; NULL: nobody. Is called at once when it is broken already. */
+void sqlite_disk_watch(struct sqlite_disk *d, store_broken_fn *fn, void *ctx);
+
+/* ---- sqlite_recover.c ---- */
+
+/* Before it is opened: copy what a process that is gone has left in the log. 0 or -1. */
+int sqlite_recover(struct sqlite *db, struct err *err);
 
 /* ---- sqlite_txn.c ---- */
 

@@ -8,8 +8,22 @@
  * load that never happens by itself: from WAL_HIGH on the thread takes the write lock for the
  * last, short stretch (a few milliseconds; the loop thread waits in its BEGIN).
  *
- * The only shared state is below the mutex. Failures are logged here, once until it works again:
- * there is no caller to return them to, and nothing is lost by them.
+ * A checkpoint syncs the log, copies pages from it into the database, and syncs that. What fails
+ * before a sync (a full disk while pages are written, reading) is tried again with the next
+ * megabytes: it is logged here, once until it works again, for there is no caller to return it to,
+ * and nothing is lost by it; the log grows meanwhile. A sync that fails is the end of this process
+ * (sqlite_disk.c says why; sqlite_vfs.c sees that of the database). That of the log is not needed
+ * for what is copied, which its commits have synced; but a system that tells of an error only once
+ * tells it here, instead of the commit that is under way.
+ *
+ * A commit whose own sync of the log fails is no such end, and nothing to mend: SQLite counts a
+ * transaction's frames only after their sync, so these are not read, and the next transaction
+ * writes its own over them, from the first one on. What of them is on disk, or only in the system's
+ * memory, is a whole transaction or none, by its checksums: whoever sent it heard that it failed,
+ * sends it again under its id, and gets one copy. sqlite_recover.c has the rest of it: a process
+ * that ends before the next commit.
+ *
+ * The only shared state is below the mutex.
  */
 #include "config.h"
 
@@ -37,6 +51,7 @@ struct sqlite_wal {
     int done_pages;  /* of these, already copied */
     bool stop;
     sqlite3 *h;      /* the thread's, once it runs */
+    struct sqlite_disk *disk; /* the database's */
     char *path;
     bool has_failed;
 };
@@ -58,14 +73,17 @@ static int committed(void *ctx, sqlite3 *h, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static void note(struct sqlite_wal *w, int rc)
+static void note(struct sqlite_wal *w, sqlite3 *h, int rc)
 {
+    /* Of the log, or known already. */
+    if (rc == SQLITE_IOERR_FSYNC)
+        sqlite_disk_break(w->disk, "a sync of its log failed");
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY) {
         w->has_failed = false;
-    } else if (!w->has_failed) {
+    } else if (!w->has_failed && !sqlite_disk_is_broken(w->disk)) {
         w->has_failed = true;
         log_warn("store.checkpoint failed path=%s error=%s", log_quote(w->path),
-                 log_quote(sqlite3_errmsg(w->h)));
+                 log_quote(sqlite3_errmsg(h)));
     }
 }
 
@@ -76,7 +94,7 @@ static void checkpoint(struct sqlite_wal *w)
 
     if (rc == SQLITE_OK && pages >= WAL_HIGH)
         rc = sqlite3_wal_checkpoint_v2(w->h, NULL, SQLITE_CHECKPOINT_FULL, &pages, &done);
-    note(w, rc);
+    note(w, w->h, rc);
     (void)pthread_mutex_lock(&w->mutex);
     /* Also after a failure: the next try comes with the next megabytes. */
     w->done_pages = rc == SQLITE_OK ? done : w->pages;
@@ -111,6 +129,7 @@ static int open_own(struct sqlite_wal *w, struct sqlite *db, struct err *err)
                           NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(w->h, BUSY_MS);
+    (void)sqlite3_extended_result_codes(w->h, 1);
     return rc == SQLITE_OK ? 0 : sqlite_err(db, rc, "open for checkpoints", err);
 }
 
@@ -124,6 +143,7 @@ int sqlite_wal_start(struct sqlite *db, struct err *err)
     (void)pthread_mutex_init(&w->mutex, NULL);
     (void)pthread_cond_init(&w->cond, NULL);
     w->path = mem_strdup(db->path);
+    w->disk = db->disk;
     if (open_own(w, db, err) < 0)
         goto fail;
     (void)pthread_attr_init(&attr);
@@ -162,10 +182,10 @@ void sqlite_wal_stop(struct sqlite *db)
     (void)pthread_mutex_unlock(&w->mutex);
     (void)pthread_join(w->thread, NULL);
     (void)sqlite3_close(w->h);
+    note(w, db->h, sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
     (void)pthread_cond_destroy(&w->cond);
     (void)pthread_mutex_destroy(&w->mutex);
     free(w->path);
     free(w);
     db->wal = NULL;
-    (void)sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }

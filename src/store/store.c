@@ -63,6 +63,11 @@ const char *store_backend(const struct store *st)
     return st->ops->name;
 }
 
+void store_on_broken(struct store *st, store_broken_fn *fn, void *ctx)
+{
+    st->ops->on_broken(st, fn, ctx);
+}
+
 bool store_is_dirty(const struct store *st)
 {
     return st->ops->is_dirty(st);

@@ -33,6 +33,16 @@ int store_open(const char *url, const char *data_dir, struct store **st_r, struc
 void store_close(struct store **stp);  /* rolls back what was not committed */
 const char *store_backend(const struct store *st);  /* "sqlite" */
 
+/*
+ * The disk has failed in a way that cannot be mended here: what was committed and copied on could
+ * not be synced, and the system may have lost it. It still stands in the log, which the next
+ * store_open() reads anew; from now on everything fails (ERR_TEMPORARY), and store_close() leaves
+ * all as it is. fn is called once, on any thread, while it happens: it should end the process,
+ * and must not call the store.
+ */
+typedef void store_broken_fn(void *ctx, const struct err *err);
+void store_on_broken(struct store *st, store_broken_fn *fn, void *ctx);
+
 bool store_is_dirty(const struct store *st);         /* has this turn written? */
 /* 0: nothing to commit, or it is on disk. -1: everything since the last commit is gone. */
 int store_commit(struct store *st, struct err *err);

@@ -36,6 +36,7 @@ struct queue_claim_request {
 struct store_ops {
     const char *name;  /* "sqlite" */
     void (*close)(struct store *st);
+    void (*on_broken)(struct store *st, store_broken_fn *fn, void *ctx);
 
     bool (*is_dirty)(const struct store *st);
     int (*commit)(struct store *st, struct err *err);

@@ -3,12 +3,19 @@
  * The store when power fails: what a commit has said is on disk is there, whole, and of what no
  * commit has said so either all of a transaction is there or nothing. Power fails at the n-th
  * call of the disk, for n from 1 until the scenario passes, with disks that write some sectors on
- * their own; and it may fail again while the store recovers.
+ * their own; and it may fail again while the store recovers. And so when a sync fails once and the
+ * system forgets what it had to write: what comes next must not be built on that.
  */
+#include "config.h"
+
 #include "contract/store_suite.h"
 
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/power.h"
 
@@ -24,6 +31,8 @@ struct scene {
     size_t size; /* octets of a message */
     char ids[COMMITS][PER_COMMIT][UUID_SIZE];
     bool is_promised[COMMITS]; /* its commit has returned 0 */
+    atomic_bool is_broken;     /* the store has said so */
+    sqlite3 *copier, *reader;  /* connections beside the store's */
 };
 
 /* Each block differs from all others of all messages. */
@@ -89,22 +98,26 @@ out:
     return rc;
 }
 
-/* Until power fails, or to the end. */
-static void work(struct scene *s)
+static void write_and_commit(struct scene *s, size_t c)
 {
     struct suite *su = s->suite;
+    int rc = 0;
 
-    for (size_t c = 0; c < COMMITS; c++) {
-        int rc = 0;
+    for (size_t i = 0; i < PER_COMMIT; i++)
+        uuid_generate(s->ids[c][i]);
+    for (size_t i = 0; i < PER_COMMIT && rc == 0; i++)
+        rc = put(s, s->ids[c][i]);
+    if (rc == 0)
+        s->is_promised[c] = store_commit(su->st, &su->err) == 0;
+    else
+        store_rollback(su->st);
+}
 
-        for (size_t i = 0; i < PER_COMMIT; i++)
-            uuid_generate(s->ids[c][i]);
-        for (size_t i = 0; i < PER_COMMIT && rc == 0; i++)
-            rc = put(s, s->ids[c][i]);
-        if (rc < 0 || store_commit(su->st, &su->err) < 0)
-            return;
-        s->is_promised[c] = true;
-    }
+/* Until something fails, or to the end. */
+static void work(struct scene *s)
+{
+    for (size_t c = 0; c < COMMITS && (c == 0 || s->is_promised[c - 1]); c++)
+        write_and_commit(s, c);
 }
 
 struct wanted {
@@ -289,6 +302,179 @@ static void power_may_fail_while_a_store_is_made(void **state)
     assert_true(n > 3 && n < 1000);
 }
 
+/* ---- a sync fails ---- */
+
+static void broken(void *ctx, const struct err *err)
+{
+    struct scene *s = ctx;
+
+    assert_int_equal(err->kind, ERR_TEMPORARY);
+    assert_false(s->is_broken); /* said once */
+    s->is_broken = true;
+}
+
+static sqlite3 *open_beside(struct scene *s)
+{
+    char path[TEMP_DIR_SIZE + 16];
+    sqlite3 *h = NULL;
+
+    (void)snprintf(path, sizeof(path), "%s/test.db", s->suite->dir);
+    assert_int_equal(sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, "immpd"), SQLITE_OK);
+    (void)sqlite3_extended_result_codes(h, 1);
+    assert_int_equal(sqlite3_exec(h, "SELECT * FROM state", NULL, NULL, NULL), SQLITE_OK);
+    return h;
+}
+
+static struct scene *scene_with_copier(void **state)
+{
+    struct scene *s = scene_create(state, 9000); /* with pages that nobody writes again */
+
+    store_on_broken(s->suite->st, broken, s);
+    s->copier = open_beside(s);
+    s->reader = open_beside(s);
+    return s;
+}
+
+static void close_beside(struct scene *s)
+{
+    assert_int_equal(sqlite3_close(s->copier), SQLITE_OK);
+    assert_int_equal(sqlite3_close(s->reader), SQLITE_OK);
+}
+
+/* As the store's thread does, and as often as it likes. */
+static int copy_log(struct scene *s)
+{
+    return sqlite3_wal_checkpoint_v2(s->copier, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/*
+ * The log is copied after each commit, but in the middle in part only, for a reader holds it: what
+ * is copied then is not at the log's end, and yet has to be on disk before the log starts anew.
+ */
+static void work_and_copy(struct scene *s)
+{
+    for (size_t c = 0; c < COMMITS; c++) {
+        bool was_broken = s->is_broken;
+
+        write_and_commit(s, c);
+        assert_false(was_broken && s->is_promised[c]);
+        if (c == 2) {
+            (void)sqlite3_exec(s->reader, "BEGIN; SELECT * FROM state", NULL, NULL, NULL);
+            continue;
+        }
+        (void)copy_log(s);
+        if (c == 3)
+            (void)sqlite3_exec(s->reader, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+static size_t each_sync_fails(void **state, const char *name, bool drops)
+{
+    size_t n;
+
+    for (n = 1; n < 1000; n++) {
+        struct scene *s = scene_with_copier(state);
+        bool has_failed;
+
+        power_fail_sync(s->suite->dir, name, n, drops);
+        work_and_copy(s);
+        has_failed = power_has_failed_sync(s->suite->dir);
+        assert_true(has_failed || s->is_promised[COMMITS - 1]);
+        power_fail_sync(s->suite->dir, name, 0, drops);
+        power_cut(s->suite->dir);
+        close_beside(s);
+        recover(s, n % 3);
+        assert_true(is_kept(s));
+        scene_end(s, state);
+        if (!has_failed)
+            break;
+    }
+    assert_true(n < 1000);
+    return n - 1;
+}
+
+static void a_sync_may_fail_and_its_pages_be_gone(void **state)
+{
+    for (int drops = 0; drops <= 1; drops++) {
+        assert_true(each_sync_fails(state, "test.db", drops) > 3);
+        assert_true(each_sync_fails(state, "test.db-wal", drops) >= COMMITS);
+    }
+}
+
+/* Until somebody says that the store is broken; false: nobody does. */
+static bool becomes_broken(struct scene *s)
+{
+    const struct timespec ms = { .tv_nsec = 1000000 };
+
+    for (int i = 0; i < 20000 && !s->is_broken; i++)
+        (void)nanosleep(&ms, NULL);
+    return s->is_broken;
+}
+
+/* 24 MB: the store's own thread copies, and says it; from there on nothing is promised. */
+static void a_sync_of_the_stores_own_thread_may_fail(void **state)
+{
+    struct scene *s = scene_create(state, 1000000);
+    char uuid[UUID_SIZE];
+
+    store_on_broken(s->suite->st, broken, s);
+    power_fail_sync(s->suite->dir, "test.db", 1, true);
+    work(s);
+    assert_true(becomes_broken(s));
+    uuid_generate(uuid);
+    assert_true(put(s, uuid) < 0 || store_commit(s->suite->st, &s->suite->err) < 0);
+    power_cut(s->suite->dir);
+    recover(s, 0);
+    assert_true(is_kept(s));
+    scene_end(s, state);
+}
+
+/*
+ * A transaction's sync failed, its process ended, and the next one finds it in the log: in the
+ * system's cache, not on disk. What is written behind it must not go with it.
+ */
+static void what_a_failed_commit_left_in_the_cache_takes_nothing_with_it(void **state)
+{
+    struct scene *s = scene_with_copier(state);
+    struct suite *su = s->suite;
+
+    write_and_commit(s, 0);
+    power_fail_sync(su->dir, "test.db-wal", 1, false);
+    write_and_commit(s, 1);
+    assert_true(s->is_promised[0] && !s->is_promised[1]);
+    power_fail_sync(su->dir, "test.db", 1, false);
+    (void)copy_log(s);
+    assert_true(s->is_broken);
+    close_beside(s);
+    suite_reopen(su);
+    write_and_commit(s, 2);
+    assert_true(s->is_promised[2]);
+    power_cut(su->dir);
+    recover(s, 0);
+    assert_true(is_kept(s));
+    scene_end(s, state);
+}
+
+/* Nothing is lost by that: it is tried again. */
+static void a_full_disk_while_the_log_is_copied_breaks_nothing(void **state)
+{
+    struct scene *s = scene_with_copier(state);
+
+    write_and_commit(s, 0);
+    power_fill(s->suite->dir, true);
+    assert_int_equal(copy_log(s), SQLITE_FULL);
+    power_fill(s->suite->dir, false);
+    write_and_commit(s, 1);
+    assert_int_equal(copy_log(s), SQLITE_OK);
+    write_and_commit(s, 2);
+    assert_true(s->is_promised[2] && !s->is_broken);
+    power_cut(s->suite->dir);
+    close_beside(s);
+    recover(s, 0);
+    assert_true(is_kept(s));
+    scene_end(s, state);
+}
+
 /* The same scenario on a disk that only says that it syncs: these tests can fail. */
 static void store_whose_syncs_do_nothing_is_caught(void **state)
 {
@@ -309,6 +495,10 @@ int main(void)
         cmocka_unit_test(power_may_fail_at_any_call),
         cmocka_unit_test(power_may_fail_while_the_log_is_copied),
         cmocka_unit_test(power_may_fail_while_a_store_is_made),
+        cmocka_unit_test(a_sync_may_fail_and_its_pages_be_gone),
+        cmocka_unit_test(a_sync_of_the_stores_own_thread_may_fail),
+        cmocka_unit_test(what_a_failed_commit_left_in_the_cache_takes_nothing_with_it),
+        cmocka_unit_test(a_full_disk_while_the_log_is_copied_breaks_nothing),
         cmocka_unit_test(store_whose_syncs_do_nothing_is_caught),
     };
 

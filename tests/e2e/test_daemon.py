@@ -169,6 +169,33 @@ def test_systemd_is_told(daemon, tmp_path):
     assert daemon.process.child.wait(10) == 0
 
 
+# ---- the disk
+
+def test_a_checkpoint_that_cannot_be_synced_ends_it_and_loses_nothing(daemon):
+    daemon.start()
+    daemon.add_account("alice@a.test", "pw")
+    assert daemon.stop() == 0
+    daemon.immpd = "tests/soak/immpd_power"
+    daemon.env = {"IMMP_POWER_DIR": str(daemon.folder / "data"), "IMMP_POWER_BREAK": "1"}
+    daemon.start()
+    alice, accepted = session(daemon, "alice@a.test", "pw"), {}
+    with pytest.raises((EOFError, OSError)):
+        for n in range(100):  # of 1 MB: the log is copied from 16 MiB on
+            id, body = new_id(), f"{n} ".encode() * 400000
+            if alice.deliver("alice@a.test", body, id=id)[0].code == 201:
+                accepted[id] = body
+    assert daemon.process.child.wait(10) == os.EX_IOERR
+    said = [l for l in daemon.log_text().splitlines() if "store.broken" in l]
+    assert len(said) == 1 and " error " in said[0] and "immp.db" in said[0] and len(accepted) > 3
+    daemon.immpd, daemon.env = "immpd", {}
+    daemon.start()
+    alice = session(daemon, "alice@a.test", "pw")
+    assert set(accepted) <= {r["_id"] for r in alice.index()}
+    for id, body in accepted.items():
+        assert alice.fetch("/inbox", id, "PART body") == body
+    assert daemon.stop() == 0
+
+
 # ---- restarts
 
 def test_mail_waits_for_the_other_side_and_survives_kills(folder):

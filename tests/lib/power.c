@@ -31,6 +31,10 @@ struct machine {
     size_t calls, cut_at; /* since power_cut_at() */
     unsigned leak;        /* percent */
     uint32_t random;
+    bool is_full;
+    char *sync_name; /* power_fail_sync() */
+    size_t sync_left;
+    bool drops, has_failed_sync;
     struct machine *next;
 };
 
@@ -172,6 +176,23 @@ static int disk_truncate(struct handle *h, size_t size)
     if (ok)
         f->disk_size = size;
     return ok ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
+}
+
+static void disk_read(struct handle *h, size_t at, size_t n)
+{
+    uint8_t *p = h->file->bytes + at;
+    int fd;
+
+    memset(p, 0, n); /* what is behind its end */
+    if (h->pass.under != NULL) {
+        (void)sqlite_pass_methods.xRead(&h->pass.base, p, (int)n, (sqlite3_int64)at);
+        return;
+    }
+    fd = open(h->file->path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && pread(fd, p, n, (off_t)at) < 0)
+        abort();
+    if (fd >= 0)
+        (void)close(fd);
 }
 
 static void disk_remove(struct file *f)
@@ -330,7 +351,9 @@ static int file_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at
     int rc = SQLITE_IOERR_WRITE;
 
     (void)pthread_mutex_lock(&lock);
-    if (!f->is_dead && has_power(f->machine)) {
+    if (!f->is_dead && f->machine->is_full) {
+        rc = SQLITE_FULL;
+    } else if (!f->is_dead && has_power(f->machine)) {
         grow(f, end);
         memcpy(f->bytes + at, p, (size_t)n);
         for (size_t i = (size_t)at / SECTOR; i * SECTOR < end; i++)
@@ -362,6 +385,30 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
     return rc;
 }
 
+/* A system's way with pages that it could not write. */
+static void forget_dirty(struct handle *h)
+{
+    struct file *f = h->file;
+
+    for (size_t i = 0; i * SECTOR < f->size; i++) {
+        if (f->dirty[i] && f->machine->drops)
+            disk_read(h, i * SECTOR, MIN(SECTOR, f->size - i * SECTOR));
+        f->dirty[i] = 0;
+    }
+}
+
+static bool sync_fails(struct file *f)
+{
+    struct machine *m = f->machine;
+    const char *slash = strrchr(f->path, '/');
+
+    if (m->sync_left == 0 || slash == NULL || strcmp(slash + 1, m->sync_name) != 0 ||
+        --m->sync_left > 0)
+        return false;
+    m->has_failed_sync = true;
+    return true;
+}
+
 static int file_sync(sqlite3_file *file, int flags)
 {
     struct handle *h = of(file);
@@ -369,8 +416,12 @@ static int file_sync(sqlite3_file *file, int flags)
 
     (void)flags;
     (void)pthread_mutex_lock(&lock);
-    if (!h->file->is_dead && has_power(h->file->machine))
-        rc = h->file->machine->lies ? SQLITE_OK : persist(h);
+    if (!h->file->is_dead && has_power(h->file->machine)) {
+        if (sync_fails(h->file))
+            forget_dirty(h);
+        else
+            rc = h->file->machine->lies ? SQLITE_OK : persist(h);
+    }
     (void)pthread_mutex_unlock(&lock);
     return rc;
 }
@@ -607,6 +658,32 @@ void power_lie(const char *dir, bool lies)
     (void)pthread_mutex_unlock(&lock);
 }
 
+void power_fill(const char *dir, bool is_full)
+{
+    locked(dir)->is_full = is_full;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void power_fail_sync(const char *dir, const char *name, size_t n, bool drops)
+{
+    struct machine *m = locked(dir);
+
+    free(m->sync_name);
+    m->sync_name = mem_strdup(name);
+    m->sync_left = n;
+    m->drops = drops;
+    m->has_failed_sync = false;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+bool power_has_failed_sync(const char *dir)
+{
+    bool has = locked(dir)->has_failed_sync;
+
+    (void)pthread_mutex_unlock(&lock);
+    return has;
+}
+
 void power_forget(const char *dir)
 {
     struct machine *m = locked(dir);
@@ -617,6 +694,7 @@ void power_forget(const char *dir)
             *at = m->next;
             break;
         }
+    free(m->sync_name);
     free(m->dir);
     free(m);
     (void)pthread_mutex_unlock(&lock);

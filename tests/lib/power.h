@@ -36,6 +36,16 @@ void power_leak(const char *dir, unsigned percent, unsigned seed);
 /* A sync says that it is done and does nothing: what a test that looks for loss has to notice. */
 void power_lie(const char *dir, bool lies);
 
+/* Full: writes fail and change nothing. */
+void power_fill(const char *dir, bool is_full);
+/*
+ * The n-th sync (from 1; 0 never) from now on of the file of that name fails, and the system takes
+ * what it had to write for written: unless that is written anew, it never gets to the disk. Until
+ * then it can be read, as from a cache; or (drops) it reads as what is on the disk.
+ */
+void power_fail_sync(const char *dir, const char *name, size_t n, bool drops);
+bool power_has_failed_sync(const char *dir); /* since power_fail_sync() */
+
 /* The directory is going away, with nothing open in it. */
 void power_forget(const char *dir);
 

@@ -51,6 +51,11 @@ static void close_both(struct store *st)
     free(st);
 }
 
+static void on_broken(struct store *st, store_broken_fn *fn, void *ctx)
+{
+    store_on_broken(IN, fn, ctx);
+}
+
 static bool is_dirty(const struct store *st)
 {
     return store_is_dirty(((const struct failing *)st)->inner);
@@ -213,6 +218,7 @@ FORWARD(record_put, (struct store *st, const struct record *r, struct err *err),
 static const struct store_ops ops = {
     .name = "failing",
     .close = close_both,
+    .on_broken = on_broken,
     .is_dirty = is_dirty,
     .commit = commit,
     .rollback = rollback,

@@ -6,7 +6,8 @@
  *   IMMP_POWER_DIR    the directory of the database
  *   IMMP_POWER_LEAK   percent of written sectors that reach the disk before they are synced
  *   IMMP_POWER_SEED   which
- *   IMMP_POWER_LIES   1: syncs do nothing: to see that the harness notices
+ *   IMMP_POWER_BREAK  the n-th sync of immp.db fails, and the system drops what it should have
+ * written IMMP_POWER_LIES   1: syncs do nothing: to see that the harness notices
  */
 #include "config.h"
 
@@ -29,5 +30,6 @@ __attribute__((constructor)) static void start(void)
         return;
     power_register();
     power_leak(dir, number("IMMP_POWER_LEAK"), number("IMMP_POWER_SEED"));
+    power_fail_sync(dir, "immp.db", number("IMMP_POWER_BREAK"), true);
     power_lie(dir, number("IMMP_POWER_LIES") != 0);
 }

@@ -224,6 +224,24 @@ static int work_until_it_fails(struct scene *s, const char *mode)
     return done;
 }
 
+/* The next sync says yes without what the failed one should have written. */
+static void a_sync_that_fails_is_not_made_good_by_the_next(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(open_db(s, "WAL", "NORMAL"), SQLITE_OK);
+    assert_int_equal(sql(s, "PRAGMA wal_checkpoint(TRUNCATE)"), SQLITE_OK);
+    assert_int_equal(sql(s, "INSERT INTO t (x) VALUES (1)"), SQLITE_OK);
+    power_fail_sync(s->dir, "db-wal", 1, false);
+    assert_int_equal(sql(s, "PRAGMA wal_checkpoint"), SQLITE_IOERR);
+    assert_true(power_has_failed_sync(s->dir));
+    assert_int_equal(sql(s, "PRAGMA synchronous = FULL; INSERT INTO t (x) VALUES (2)"), SQLITE_OK);
+    assert_int_equal(rows(s), 2);
+    lose_power(s);
+    assert_int_equal(rows(s), 0);
+    assert_true(is_sound(s));
+}
+
 static void power_may_fail_at_any_call(void **state)
 {
     static const char *const modes[] = { "WAL", "DELETE", "TRUNCATE", "PERSIST" };
@@ -296,6 +314,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(crash_of_the_process_alone_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(two_connections_see_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(large_writes_are_synced_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_sync_that_fails_is_not_made_good_by_the_next, setup,
+                                        teardown),
         cmocka_unit_test(power_may_fail_at_any_call),
         cmocka_unit_test(leaking_disk_keeps_a_part_by_its_seed),
     };
