@@ -67,6 +67,12 @@ static int refuse(struct opening *op, enum refusal why)
     return -1;
 }
 
+/* What cannot be read; or there was no memory to read it, which is no fault of its own. */
+static int refuse_unread(struct opening *op)
+{
+    return refuse(op, op->err.kind == ERR_TEMPORARY ? REFUSED_BUSY : REFUSED_MALFORMED);
+}
+
 /* ---- names ---- */
 
 static int mismatch(struct opening *op, const char *what, const char *is, const char *should)
@@ -175,7 +181,7 @@ static int read_items(struct opening *op, struct bundle_reader *br, size_t messa
             return -1;
     }
     if (rc < 0)
-        return refuse(op, REFUSED_MALFORMED);
+        return refuse_unread(op);
     for (size_t i = 0; i < op->n; i++)
         end_lines(op, &op->items[i].b);
     return 0;
@@ -188,7 +194,7 @@ static int read_bundle(struct opening *op)
     int rc;
 
     if (bundle_open(&br, (const uint8_t *)op->bundle.s, op->bundle.len, &head, &op->err) < 0)
-        return refuse(op, REFUSED_MALFORMED);
+        return refuse_unread(op);
     rc = check_head_names(op, &head);
     if (rc == 0)
         rc = check_time(op, &head);

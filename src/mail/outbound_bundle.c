@@ -254,10 +254,13 @@ static int add_message(struct flight *f, struct flying *it, struct str *bundle,
 {
     const char *header = f->data.s + it->header_at;
 
-    if (it->is_broken || message_parse(header, it->header_len, &it->message, NULL) < 0) {
+    if (!it->is_broken && message_parse(header, it->header_len, &it->message, err) < 0) {
+        if (err->kind == ERR_TEMPORARY)
+            return -1;
         it->is_broken = true;
-        return 0;
     }
+    if (it->is_broken)
+        return 0;
     str_truncate(signature, 0);
     if (seal_sign_message(f->identity, header, it->header_len, signature, err) < 0)
         return -1;

@@ -151,6 +151,8 @@ int outbound_settle_bounce(struct outbound *o, const struct queue_entry *q, int 
     int rc;
 
     if (message_parse(q->header, strlen(q->header), &m, err) < 0) {
+        if (err->kind == ERR_TEMPORARY)
+            return -1;
         log_error("outbound.broken entry=%lld error=%s", (long long)q->id, log_quote(err->text));
         outbound_wrote(o);
         return queue_hold(o->m->store, q->id, true, err) < 0 ? -1 : 0;

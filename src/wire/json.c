@@ -63,6 +63,11 @@ struct json *json_parse(const char *s, size_t len, struct err *err)
 
     if (check_depth(s, len, err) < 0)
         return NULL;
+    /* jansson steps over one that stands behind a number or a word. */
+    if (memchr(s, '\0', len) != NULL) {
+        err_set(err, ERR_PROTOCOL, 0, "not JSON as expected: a NUL");
+        return NULL;
+    }
     value = json_loadb(s, len, JSON_REJECT_DUPLICATES, &e);
     if (value == NULL && json_error_code(&e) == json_error_out_of_memory)
         err_set(err, ERR_TEMPORARY, 0, "out of memory for %zu bytes of JSON", len);
