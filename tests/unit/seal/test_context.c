@@ -362,33 +362,36 @@ static void the_operators_certificate_and_key_are_used(void **state)
     forge_clear(&f);
 }
 
-static void tickets_resume_without_a_cache(void **state)
+static void nothing_is_left_that_could_be_resumed(void **state)
 {
+    static const enum context_version versions[] = { CONTEXT_TLS2, CONTEXT_TLS3 };
     struct context *server = a_server("a.example"), *client = context_client(NULL);
     SSL_SESSION *session = NULL;
 
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         struct server s = { .is_echo = true };
-        struct ssl_st *ssl = context_session(client, CONTEXT_TLS3, NULL);
+        struct ssl_st *ssl = context_session(client, versions[i / 2], NULL);
         pthread_t thread;
         char buf[10];
         int fd;
 
-        start(&s, server, CONTEXT_TLS3, &fd, &thread);
-        if (session != NULL)
+        /* A client that wants to, unlike ours. */
+        SSL_clear_options(ssl, SSL_OP_NO_TICKET);
+        start(&s, server, versions[i / 2], &fd, &thread);
+        if (i % 2 == 1)
             assert_int_equal(SSL_set_session(ssl, session), 1);
         assert_int_equal(context_connect(ssl, fd, NULL, NULL), 0);
         assert_int_equal(context_write(ssl, "x", 1, NULL), 0);
         assert_int_equal(context_read(ssl, buf, sizeof buf, NULL), 1);
-        assert_int_equal(SSL_session_reused(ssl), i);
+        assert_false(SSL_session_reused(ssl));
         SSL_SESSION_free(session);
-        session = SSL_get1_session(ssl);
+        session = i % 2 == 0 ? SSL_get1_session(ssl) : NULL;
+        assert_true(session == NULL || !SSL_SESSION_has_ticket(session));
         pthread_join(thread, NULL);
         context_close(&ssl);
         close(fd);
     }
-    SSL_SESSION_free(session);
     context_destroy(&server);
     context_destroy(&client);
 }
@@ -409,7 +412,7 @@ int main(void)
         cmocka_unit_test(before_a_handshake_there_is_no_peer_and_an_error_has_words),
         cmocka_unit_test(the_made_certificate_stays_and_is_the_domains),
         cmocka_unit_test(the_operators_certificate_and_key_are_used),
-        cmocka_unit_test(tickets_resume_without_a_cache),
+        cmocka_unit_test(nothing_is_left_that_could_be_resumed),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
