@@ -5,7 +5,7 @@
  * thread does it on a connection of its own, and the loop thread only wakes it.
  *
  * The log starts anew only when a checkpoint has reached its end while nobody writes. Under steady
- * load that never happens by itself: from WAL_HIGH on the thread takes the write lock for the
+ * load that never happens by itself: from HIGH_BYTES on the thread takes the write lock for the
  * last, short stretch (a few milliseconds; the loop thread waits in its BEGIN).
  *
  * A checkpoint syncs the log, copies pages from it into the database, and syncs that. What fails
@@ -38,8 +38,8 @@
 #include "base/mem.h"
 #include "wire/status.h"
 
-#define WAL_STEP    4096         /* new pages that are worth a checkpoint: 16 MiB */
-#define WAL_HIGH    16384        /* pages at which the log is made to start anew: 64 MiB */
+#define STEP_BYTES  (16 << 20)   /* new in the log: worth a checkpoint */
+#define HIGH_BYTES  (64 << 20)   /* at this size the log is made to start anew */
 #define STACK_BYTES (256 * 1024)
 #define BUSY_MS     1000
 
@@ -49,6 +49,7 @@ struct sqlite_wal {
     pthread_cond_t cond;
     int pages;       /* in the log, as of the last commit */
     int done_pages;  /* of these, already copied */
+    int step_pages, high_pages;
     bool stop;
     sqlite3 *h;      /* the thread's, once it runs */
     struct sqlite_disk *disk; /* the database's */
@@ -67,7 +68,7 @@ static int committed(void *ctx, sqlite3 *h, const char *name, int pages)
     if (pages < w->pages)
         w->done_pages = 0;  /* it has started anew */
     w->pages = pages;
-    if (pages - w->done_pages >= WAL_STEP)
+    if (pages - w->done_pages >= w->step_pages)
         (void)pthread_cond_signal(&w->cond);
     (void)pthread_mutex_unlock(&w->mutex);
     return SQLITE_OK;
@@ -92,7 +93,7 @@ static void checkpoint(struct sqlite_wal *w)
     int pages = 0, done = 0;
     int rc = sqlite3_wal_checkpoint_v2(w->h, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &done);
 
-    if (rc == SQLITE_OK && pages >= WAL_HIGH)
+    if (rc == SQLITE_OK && pages >= w->high_pages)
         rc = sqlite3_wal_checkpoint_v2(w->h, NULL, SQLITE_CHECKPOINT_FULL, &pages, &done);
     note(w, w->h, rc);
     (void)pthread_mutex_lock(&w->mutex);
@@ -107,7 +108,7 @@ static void *run(void *arg)
 
     (void)pthread_mutex_lock(&w->mutex);
     for (;;) {
-        while (!w->stop && w->pages - w->done_pages < WAL_STEP)
+        while (!w->stop && w->pages - w->done_pages < w->step_pages)
             (void)pthread_cond_wait(&w->cond, &w->mutex);
         if (w->stop)
             break;
@@ -133,6 +134,21 @@ static int open_own(struct sqlite_wal *w, struct sqlite *db, struct err *err)
     return rc == SQLITE_OK ? 0 : sqlite_err(db, rc, "open for checkpoints", err);
 }
 
+static int read_page_size(struct sqlite_wal *w, struct sqlite *db, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(w->h, "PRAGMA page_size", -1, &s, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        w->step_pages = STEP_BYTES / sqlite3_column_int(s, 0);
+        w->high_pages = HIGH_BYTES / sqlite3_column_int(s, 0);
+    }
+    (void)sqlite3_finalize(s);
+    return rc == SQLITE_ROW ? 0 : sqlite_err(db, rc, "open for checkpoints", err);
+}
+
 int sqlite_wal_start(struct sqlite *db, struct err *err)
 {
     struct sqlite_wal *w = mem_zalloc(sizeof(*w));
@@ -144,7 +160,7 @@ int sqlite_wal_start(struct sqlite *db, struct err *err)
     (void)pthread_cond_init(&w->cond, NULL);
     w->path = mem_strdup(db->path);
     w->disk = db->disk;
-    if (open_own(w, db, err) < 0)
+    if (open_own(w, db, err) < 0 || read_page_size(w, db, err) < 0)
         goto fail;
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
