@@ -143,17 +143,29 @@ static int check_parts(struct opening *op, const struct bundle_item *b)
     return 0;
 }
 
+/* All at once: that is cheaper. */
+static int check_signatures(struct opening *op)
+{
+    struct seal_signed *m = mem_alloc(op->n * sizeof(*m));
+    size_t good;
+
+    for (size_t i = 0; i < op->n; i++) {
+        const struct bundle_item *b = &op->items[i].b;
+
+        m[i] = (struct seal_signed){ b->header, b->header_len, b->signature, b->signature_len };
+    }
+    good = seal_check_messages(op->signer, m, op->n, &op->err);
+    free(m);
+    if (good == op->n)
+        return 0;
+    err_prefix(&op->err, "message %s", op->items[good].b.message.id);
+    return refuse(op, REFUSED_BAD_SIGNATURE);
+}
+
 static int check_item(struct opening *op, struct inbound_item *it)
 {
     struct bundle_item *b = &it->b;
 
-    if (check_message_names(op, &b->message) < 0)
-        return -1;
-    if (seal_check_message(op->signer, b->header, b->header_len, b->signature, b->signature_len,
-                           &op->err) < 0) {
-        err_prefix(&op->err, "message %s", b->message.id);
-        return refuse(op, REFUSED_BAD_SIGNATURE);
-    }
     if (check_parts(op, b) < 0)
         return -1;
     digest_sha256_hex(b->header, b->header_len, it->digest);
@@ -177,11 +189,16 @@ static int read_items(struct opening *op, struct bundle_reader *br, size_t messa
         struct inbound_item *it = &op->items[op->n++];
 
         it->b = b;
-        if (check_item(op, it) < 0)
+        if (check_message_names(op, &it->b.message) < 0)
             return -1;
     }
     if (rc < 0)
         return refuse_unread(op);
+    if (check_signatures(op) < 0)
+        return -1;
+    for (size_t i = 0; i < op->n; i++)
+        if (check_item(op, &op->items[i]) < 0)
+            return -1;
     for (size_t i = 0; i < op->n; i++)
         end_lines(op, &op->items[i].b);
     return 0;

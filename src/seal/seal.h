@@ -34,6 +34,21 @@ int seal_sign_message(const struct identity *origin, const void *header, size_t 
 int seal_check_message(const struct certificate *origin, const void *header, size_t len,
                        const char *base64, size_t base64_len, struct err *err);
 
+/* Borrowed. */
+struct seal_signed {
+    const char *header;
+    size_t len;
+    const char *base64;
+    size_t base64_len;
+};
+
+/*
+ * The same for n messages of one origin, which is cheaper each. How many hold before the first that
+ * does not (err set): n, all.
+ */
+size_t seal_check_messages(const struct certificate *origin, const struct seal_signed *messages,
+                           size_t n, struct err *err);
+
 /* ---- bundles ---- */
 
 /*

@@ -90,26 +90,45 @@ bool signeddata_plain_read(const struct certificate *signer, const uint8_t *p, s
 }
 
 /* RFC 5652 §5.4: what is signed is the attributes as a SET, not as the [0] in which they came. */
-static bool verify(const struct certificate *signer, const struct signeddata_plain *s)
+static bool digest_attributes(const struct signeddata_plain *s, struct verifier_item *it_r)
 {
     uint8_t set[ATTRIBUTES_MAX] = { DER_SET, (uint8_t)s->attributes_len };
-    uint8_t digest[DIGEST_BYTES];
 
     memcpy(set + 2, s->attributes, s->attributes_len);
-    return EVP_Digest(set, s->attributes_len + 2, digest, NULL, library_get()->sha256, NULL) == 1 &&
-           verifier_check(certificate_verifier(signer), digest, sizeof digest, s->signature,
-                          s->signature_len);
+    *it_r = (struct verifier_item){
+        .digest_len = DIGEST_BYTES,
+        .signature = s->signature,
+        .len = s->signature_len,
+    };
+    return EVP_Digest(set, s->attributes_len + 2, it_r->digest, NULL, library_get()->sha256,
+                      NULL) == 1;
+}
+
+static bool is_of(const struct signeddata_plain *s, const void *content, size_t n)
+{
+    uint8_t digest[DIGEST_BYTES];
+
+    return EVP_Digest(content, n, digest, NULL, library_get()->sha256, NULL) == 1 &&
+           memcmp(digest, s->digest, sizeof digest) == 0;
+}
+
+bool signeddata_plain_prepare(const struct signeddata_plain *s, const void *content, size_t n,
+                              struct verifier_item *it_r)
+{
+    return digest_attributes(s, it_r) && is_of(s, content, n);
 }
 
 int signeddata_plain_check(const struct certificate *signer, const struct signeddata_plain *s,
                            const void *content, size_t n, enum refusal *why_r, struct err *err)
 {
-    uint8_t digest[DIGEST_BYTES];
+    struct verifier_item it;
 
-    if (!verify(signer, s))
+    /* The signature first: until it holds, nothing says how much is worth hashing. */
+    if (digest_attributes(s, &it))
+        verifier_check_all(certificate_verifier(signer), &it, 1);
+    if (!it.holds)
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err, "the signature does not hold");
-    if (EVP_Digest(content, n, digest, NULL, library_get()->sha256, NULL) != 1 ||
-        memcmp(digest, s->digest, sizeof digest) != 0)
+    if (!is_of(s, content, n))
         return cms_refuse(why_r, REFUSED_BAD_SIGNATURE, err,
                           "the content is not the one that was signed");
     ERR_clear_error();

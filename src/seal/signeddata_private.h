@@ -11,6 +11,7 @@
 #include "seal/cms_private.h"
 #include "seal/der_private.h"
 #include "seal/identity.h"
+#include "seal/verifier_private.h"
 #include "wire/receipt.h"
 
 #include <stddef.h>
@@ -56,5 +57,8 @@ bool signeddata_plain_read(const struct certificate *signer, const uint8_t *p, s
 /* As signeddata_check(). */
 int signeddata_plain_check(const struct certificate *signer, const struct signeddata_plain *s,
                            const void *content, size_t n, enum refusal *why_r, struct err *err);
+/* Is it of this content, whoever signed? And what its signature has to hold for. False: no. */
+bool signeddata_plain_prepare(const struct signeddata_plain *s, const void *content, size_t n,
+                              struct verifier_item *it_r);
 
 #endif

@@ -434,6 +434,59 @@ static void both_ways_of_reading_judge_alike(void **state)
     str_clear(&der);
 }
 
+/* Half of them of another implementation's shape; each in turn spoilt. */
+static void many_messages_are_checked_as_one_by_one(void **state)
+{
+    enum { N = 6 };
+    static const char *const headers[N] = { "zero", "one", "two", "three", "four", "five" };
+    const struct certificate *ca = identity_sign_certificate(a);
+    struct seal_signed m[N];
+    struct str base64[N] = { STR_INIT };
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        if (i % 2 == 0) {
+            assert_int_equal(seal_sign_message(a, headers[i], strlen(headers[i]), &base64[i], NULL),
+                             0);
+        } else {
+            BIO *in = BIO_new_mem_buf(headers[i], -1);
+            CMS_ContentInfo *cms = CMS_sign(certificate_x509(ca), identity_sign_key(a), NULL, in,
+                                            CMS_BINARY | CMS_DETACHED);
+            unsigned char *der = NULL;
+            int n = i2d_CMS_ContentInfo(cms, &der);
+
+            base64_add(&base64[i], der, (size_t)n, 0);
+            OPENSSL_free(der);
+            CMS_ContentInfo_free(cms);
+            BIO_free(in);
+        }
+        m[i] = (struct seal_signed){ headers[i], strlen(headers[i]), str_c(&base64[i]),
+                                     base64[i].len };
+    }
+    assert_int_equal(seal_check_messages(ca, m, N, NULL), N);
+    assert_int_equal(seal_check_messages(ca, m, 0, NULL), 0);
+    for (size_t i = 0; i < N; i++) {
+        struct seal_signed was = m[i];
+
+        m[i].header = "other";
+        m[i].len = 5;
+        assert_int_equal(seal_check_messages(ca, m, N, &err), i);
+        assert_string_equal(err.text, "the content is not the one that was signed");
+        m[i] = was;
+        m[i].base64_len -= 8;
+        assert_int_equal(seal_check_messages(ca, m, N, &err), i);
+        assert_int_equal(err.kind, ERR_PROTOCOL);
+        m[i] = was;
+    }
+    m[2].header = m[4].header = "other"; /* the first one is named */
+    m[2].len = m[4].len = 5;
+    assert_int_equal(seal_check_messages(ca, m, N, NULL), 2);
+    assert_int_equal(seal_check_messages(identity_sign_certificate(b), m, N, NULL), 0);
+    for (size_t i = 0; i < N; i++)
+        str_clear(&base64[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +504,7 @@ int main(void)
         cmocka_unit_test(content_inside_is_refused_where_it_is_given_beside),
         cmocka_unit_test(without_memory_it_is_a_temporary_failure),
         cmocka_unit_test(both_ways_of_reading_judge_alike),
+        cmocka_unit_test(many_messages_are_checked_as_one_by_one),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

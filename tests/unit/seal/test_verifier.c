@@ -373,6 +373,58 @@ static void a_sum_of_equal_points_counts(void **state)
     EC_GROUP_free(g);
 }
 
+/* Those that do not hold, of whatever kind, take nothing from the others. */
+static void many_are_checked_at_once_each_for_itself(void **state)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct verifier *tabled = with_table(key);
+    BIGNUM *zero = BN_new(), *one = BN_new();
+    struct verifier *plain;
+
+    (void)state;
+    BN_zero(zero);
+    BN_one(one);
+    verifier_set_limits(1000000, 0);
+    plain = verifier_create(key);
+    for (unsigned bad = 0; bad < 64; bad++) {
+        struct signature s[6];
+        struct verifier_item items[6], again[6];
+
+        for (size_t i = 0; i < N_ELEMENTS(s); i++) {
+            s[i] = (struct signature){
+                .digest = {(uint8_t)i, (uint8_t)bad},
+                  .digest_len = 32
+            };
+            sign(key, &s[i]);
+            if ((bad & 1u << i) != 0) {
+                if (i % 3 == 0)
+                    s[i].digest[5] ^= 1;
+                else if (i % 3 == 1)
+                    set_rs(&s[i], one, zero);
+                else
+                    s[i].len--;
+            }
+            items[i] =
+                (struct verifier_item){ .digest_len = 32, .signature = s[i].der, .len = s[i].len };
+            memcpy(items[i].digest, s[i].digest, sizeof s[i].digest);
+            again[i] = items[i];
+        }
+        verifier_check_all(tabled, items, N_ELEMENTS(items));
+        verifier_check_all(plain, again, N_ELEMENTS(again));
+        for (size_t i = 0; i < N_ELEMENTS(s); i++) {
+            assert_int_equal(items[i].holds, (bad & 1u << i) == 0);
+            assert_int_equal(again[i].holds, items[i].holds);
+        }
+    }
+    verifier_check_all(tabled, NULL, 0);
+    verifier_set_limits(1, 0);
+    verifier_destroy(&tabled);
+    verifier_destroy(&plain);
+    BN_free(zero);
+    BN_free(one);
+    EVP_PKEY_free(key);
+}
+
 static void a_key_gets_its_table_when_it_was_used_enough(void **state)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -467,6 +519,7 @@ int main(void)
         cmocka_unit_test(an_x_above_the_order_counts_modulo_the_order),
         cmocka_unit_test(a_sum_at_infinity_is_no_signature),
         cmocka_unit_test(a_sum_of_equal_points_counts),
+        cmocka_unit_test(many_are_checked_at_once_each_for_itself),
         cmocka_unit_test(a_key_gets_its_table_when_it_was_used_enough),
         cmocka_unit_test(only_so_many_keys_have_tables),
         cmocka_unit_test(threads_share_a_verifier),
