@@ -12,8 +12,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "bench/tls.h"
 
 #define READ_BYTES (64 * 1024)
 #define PER_SOURCE 500 /* connections from one address */
@@ -34,7 +33,6 @@ static struct {
     bool spread, is_over;
     int epoll;
     unsigned n_opened;
-    SSL_CTX *tls;
     float *took;
     size_t n_took, took_size;
 } the;
@@ -67,14 +65,9 @@ void drive_setup(const struct drive_protocol *p, const char *host, uint16_t port
         (void)setrlimit(RLIMIT_NOFILE, &rl);
     }
     the.epoll = epoll_create1(EPOLL_CLOEXEC);
-    the.tls = SSL_CTX_new(TLS_client_method());
-    if (the.epoll < 0 || the.tls == NULL)
+    if (the.epoll < 0)
         drive_die("setup", strerror(errno));
-    SSL_CTX_set_verify(the.tls, SSL_VERIFY_NONE, NULL);
-    (void)SSL_CTX_set_min_proto_version(the.tls, TLS1_3_VERSION);
-    SSL_CTX_set_mode(the.tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                  SSL_MODE_RELEASE_BUFFERS);
-    (void)SSL_CTX_set_session_cache_mode(the.tls, SSL_SESS_CACHE_OFF);
+    tls_setup();
 }
 
 static void watch(struct conn *c, int how)
@@ -123,19 +116,8 @@ static long receive(struct conn *c, void *p, size_t n)
 {
     long got;
 
-    if (c->ssl != NULL) {
-        got = SSL_read(c->ssl, p, (int)n);
-        if (got > 0)
-            return got;
-        switch (SSL_get_error(c->ssl, (int)got)) {
-        case SSL_ERROR_WANT_READ:
-        case SSL_ERROR_WANT_WRITE:
-            return 0;
-        default:
-            ERR_clear_error();
-            return -1;
-        }
-    }
+    if (c->tls != NULL)
+        return tls_read(c->tls, p, n);
     got = recv(c->fd, p, n, 0);
     return got > 0 ? got : got < 0 && errno == EAGAIN ? 0 : -1;
 }
@@ -144,14 +126,11 @@ static long transmit(struct conn *c, const void *p, size_t n)
 {
     long put;
 
-    if (c->ssl != NULL) {
-        put = SSL_write(c->ssl, p, (int)n);
-        if (put > 0)
-            return put;
-        put = SSL_get_error(c->ssl, (int)put);
-        if (put != SSL_ERROR_WANT_WRITE && put != SSL_ERROR_WANT_READ)
+    if (c->tls != NULL) {
+        put = tls_write(c->tls, p, n);
+        if (put < 0)
             drive_die("TLS", "writing failed");
-        return 0;
+        return put;
     }
     put = send(c->fd, p, n, MSG_NOSIGNAL);
     if (put < 0 && errno != EAGAIN)
@@ -164,8 +143,10 @@ static void flush(struct conn *c)
     bool wants = false;
     size_t at = 0;
 
-    if (c->ssl != NULL && !c->is_secure)
+    if (c->tls != NULL && !c->is_secure)
         return;
+    if (c->tls != NULL && c->out.len == 0)
+        (void)transmit(c, "", 0);
     while (at < c->out.len) {
         long n = transmit(c, c->out.s + at, c->out.len - at);
 
@@ -179,6 +160,8 @@ static void flush(struct conn *c)
         memmove(c->out.s, c->out.s + at, c->out.len - at);
         str_truncate(&c->out, c->out.len - at);
     }
+    if (c->tls != NULL && tls_owes(c->tls))
+        wants = true;
     if (wants != c->wants_out) {
         c->wants_out = wants;
         watch(c, EPOLL_CTL_MOD);
@@ -187,16 +170,16 @@ static void flush(struct conn *c)
 
 void conn_say(struct conn *c, const void *p, size_t n)
 {
-    if (c->out.len == 0 && (c->ssl == NULL || c->is_secure)) {
+    if (c->out.len == 0 && (c->tls == NULL || c->is_secure)) {
         long done = transmit(c, p, n);
 
         p = (const char *)p + done;
         n -= (size_t)done;
     }
-    if (n > 0) {
+    if (n > 0)
         str_addn(&c->out, p, n);
+    if (n > 0 || (c->tls != NULL && tls_owes(c->tls)))
         flush(c);
-    }
 }
 
 void conn_says(struct conn *c, const char *s)
@@ -206,26 +189,22 @@ void conn_says(struct conn *c, const char *s)
 
 static void shake(struct conn *c)
 {
-    int rc = SSL_do_handshake(c->ssl);
-    int why;
+    int rc = tls_shake(c->tls);
 
-    if (rc == 1) {
-        c->is_secure = true;
-        the.protocol->secured(c);
-        return;
-    }
-    why = SSL_get_error(c->ssl, rc);
-    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+    if (rc < 0)
         drive_die("TLS", "no handshake");
+    if (rc == 0)
+        return;
+    c->is_secure = true;
+    the.protocol->secured(c);
+    /* The end of the handshake leaves with what was said, or alone. */
+    if (c->tls != NULL && tls_owes(c->tls))
+        flush(c);
 }
 
 void conn_start_tls(struct conn *c)
 {
-    c->ssl = SSL_new(the.tls);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1)
-        drive_die("TLS", "no session");
-    SSL_set_connect_state(c->ssl);
-    shake(c);
+    c->tls = tls_open(c->fd);
 }
 
 void conn_skip(struct conn *c, size_t n)
@@ -235,13 +214,8 @@ void conn_skip(struct conn *c, size_t n)
 
 void conn_close(struct conn *c)
 {
-    if (c->ssl != NULL) {
-        (void)SSL_shutdown(c->ssl);
-        SSL_free(c->ssl);
-        ERR_clear_error();
-    }
+    tls_close(&c->tls);
     (void)close(c->fd);
-    c->ssl = NULL;
     c->fd = -1;
     str_clear(&c->in);
     str_clear(&c->out);
@@ -301,13 +275,13 @@ static void readable(struct conn *c)
 {
     static char buf[READ_BYTES + 1];
 
-    if (c->ssl != NULL && !c->is_secure) {
+    if (c->tls != NULL && !c->is_secure) {
         shake(c);
         if (c->fd < 0 || !c->is_secure)
             return;
     }
     for (;;) {
-        const struct ssl_st *had = c->ssl;
+        const struct tls *had = c->tls;
         long n = receive(c, buf, READ_BYTES);
 
         if (n < 0) {
@@ -317,8 +291,8 @@ static void readable(struct conn *c)
         if (n == 0)
             return;
         take(c, buf, (size_t)n);
-        /* Plain: level-triggered epoll asks again. TLS: what OpenSSL holds, epoll does not see. */
-        if (c->fd < 0 || c->ssl == NULL || c->ssl != had || SSL_pending(c->ssl) == 0)
+        /* Plain: level-triggered epoll asks again. TLS: what was received, epoll does not see. */
+        if (c->fd < 0 || c->tls == NULL || c->tls != had || !tls_has_record(c->tls))
             return;
     }
 }

@@ -17,13 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct ssl_st;
+struct tls;
 
 struct conn {
     int fd;
-    struct ssl_st *ssl; /* NULL: in clear */
-    bool is_secure;     /* the handshake is done */
-    bool wants_out;     /* epoll watches for room, too */
+    struct tls *tls; /* NULL: in clear */
+    bool is_secure;  /* the handshake is done */
+    bool wants_out;  /* epoll watches for room, too */
     int state;          /* the protocol's own */
     size_t index;
     uint64_t count; /* the protocol's own */

@@ -40,10 +40,12 @@ static struct {
 
 static void say_tagged(struct conn *c, enum state next, const char *command)
 {
+    struct str say = STR_INIT;
+
     c->state = (int)next;
-    conn_says(c, "a ");
-    conn_says(c, command);
-    conn_says(c, "\r\n");
+    str_adds(&say, "a ", command, "\r\n");
+    conn_say(c, say.s, say.len);
+    str_clear(&say);
 }
 
 static void connect_again(struct conn *c)

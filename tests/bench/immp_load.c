@@ -25,7 +25,7 @@
 
 #include "base/mem.h"
 #include "bench/drive.h"
-#include "seal/context.h"
+#include "bench/tls.h"
 #include "seal/password.h"
 
 enum mode { MODE_DELIVER, MODE_LOGIN, MODE_HANDSHAKE, MODE_IDLE, MODE_ASK };
@@ -102,8 +102,7 @@ static void prove(struct conn *c, const char *line)
         derive(line);
     value_of(line, "n1=", n1, sizeof(n1));
     value_of(line, "n2=", n2, sizeof(n2));
-    if (context_exporter(c->ssl, exporter, NULL) < 0)
-        drive_die("TLS", "no exporter");
+    tls_exporter(c->tls, exporter);
     password_k_hmac(the.h, n1, n2, exporter, k);
     (void)snprintf(say, sizeof(say), "AUTH RESPONSE %s\n", k);
     conn_says(c, say);
@@ -195,14 +194,16 @@ static void said_goodbye(struct conn *c)
 
 static void on_secured(struct conn *c)
 {
+    struct str say = STR_INIT;
+
     if (the.mode == MODE_HANDSHAKE) {
         quit(c);
         return;
     }
     c->state = ST_NONCES;
-    conn_says(c, "AUTH SECRET ");
-    conn_says(c, the.account);
-    conn_says(c, "\n");
+    str_adds(&say, "AUTH SECRET ", the.account, "\n");
+    conn_say(c, say.s, say.len);
+    str_clear(&say);
 }
 
 static void answered(struct conn *c)
