@@ -101,6 +101,10 @@ built tsan all
 unit_tests "clang, TSan: loop, mail, session" tsan check_PROGRAMS="$threaded" TESTS="$threaded"
 e2e_tests "clang, TSan: the main job" tsan -k main_job
 
+say "clang with coverage: the fuzz corpora"
+configured coverage CC=clang CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' --without-systemd --disable-tools
+one "the corpora reach 90 % of each room's codecs" as_user "$work/src/tests/fuzz/coverage" "$work/coverage"
+
 say "the demo, on each server"
 for server in prosody ejabberd both; do
     one "demo --server $server" entered timeout 60 /usr/bin/python3 "$work/src/tests/e2e/demo.py" --build "$work/gcc" --server $server
