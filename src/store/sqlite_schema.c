@@ -108,8 +108,8 @@ static const char *const steps[] = {
     "CREATE INDEX queue_path ON queue (path, state, at_ms, id, size);",
 
     /* 4: uuids grow with time, so what arrives together, in whichever folders, is indexed together. */
-    "DROP INDEX entries_uuid;"
-    "CREATE UNIQUE INDEX entries_uuid ON entries (uuid, folder);",
+    ("DROP INDEX entries_uuid;"
+     "CREATE UNIQUE INDEX entries_uuid ON entries (uuid, folder);"),
 };
 
 const int sqlite_schema_version = (int)N_ELEMENTS(steps);
