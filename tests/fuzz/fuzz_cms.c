@@ -3,14 +3,16 @@
  * What is read of CMS and X.509, with the keys of tests/vectors/seal. The first byte says how the
  * rest is read: a seal, an inner envelope (so that decryption is reached without a signature), a
  * message signature, a receipt, a certificate, the text of a seal, an endorsement, what is to be
- * sealed and signed by us, a certificate to seal for, or a certificate and what it has signed (two
- * octets for the certificate's length come first).
+ * sealed and signed by us, a certificate to seal for, a certificate and what it has signed (two
+ * octets for the certificate's length come first), signatures of messages to be checked together,
+ * or ECDSA signatures alone (for both: two octets for its length before each).
  *
  * Holds: nobody can make anything that opens but what those keys have signed and encrypted, so
  * whatever opens is the known bundle, header or text; what is refused has a code and lets nothing
  * out; a certificate that is read is the same again when its PEM is read. What we seal or sign
  * opens as what it was, for its receiver alone, and not when one octet of it is another. Whoever
- * has signed a receipt, by whatever key, his certificate alone opens it.
+ * has signed a receipt, by whatever key, his certificate alone opens it. What is checked together,
+ * or by a table of the key's multiples, holds exactly where it does alone and by the library.
  */
 #include "config.h"
 
@@ -25,10 +27,15 @@
 #include "seal/digest.h"
 
 #include "fuzz/fuzz.h"
+#include "seal/certificate_private.h"
 #include "seal/enveloped_private.h"
+#include "seal/verifier_private.h"
+
+#define TOGETHER_MAX 8
 
 static struct identity *origin, *ours;
 static struct str bundle, header, receipt;
+static struct verifier *by_table, *by_library;
 
 static void read_vector(const char *name, struct str *out)
 {
@@ -64,6 +71,21 @@ static void copy_key(const char *folder, const char *name)
     str_clear(&text);
 }
 
+/* Of the same key; from here on no other has a table. */
+static void open_verifiers(void)
+{
+    EVP_PKEY *key = certificate_key(identity_sign_certificate(origin));
+    const uint8_t none[32] = { 0 };
+
+    by_table = verifier_create(key);
+    by_library = verifier_create(key);
+    FUZZ_CHECK(by_table != NULL && by_library != NULL);
+    verifier_set_limits(1, 1);
+    for (int i = 0; i < 3; i++)
+        FUZZ_CHECK(!verifier_check(by_table, none, sizeof none, none, sizeof none));
+    FUZZ_CHECK(verifier_tables() == 1);
+}
+
 static void setup(void)
 {
     static const char *const keys[] = { "a.com.sign.pem", "a.com.encrypt.pem", "b.com.sign.pem",
@@ -90,6 +112,7 @@ static void setup(void)
     read_vector("bundle", &bundle);
     read_vector("header.json", &header);
     read_vector("receipt.json", &receipt);
+    open_verifiers();
 }
 
 static void to_armor(const char *label, const uint8_t *data, size_t len, struct str *out)
@@ -304,12 +327,69 @@ static void fuzz_any_receipt(const uint8_t *data, size_t len)
     str_clear(&out);
 }
 
+/* The next piece; NULL: that was all. */
+static const uint8_t *take_piece(const uint8_t **p, size_t *left, size_t *n_r)
+{
+    const uint8_t *piece = *p + 2;
+
+    if (*left < 2)
+        return NULL;
+    *n_r = MIN((size_t)((*p)[0] << 8 | (*p)[1]), *left - 2);
+    *p += 2 + *n_r;
+    *left -= 2 + *n_r;
+    return piece;
+}
+
+static void fuzz_messages(const uint8_t *data, size_t len)
+{
+    const struct certificate *c = identity_sign_certificate(origin);
+    struct seal_signed messages[TOGETHER_MAX];
+    struct str base64[TOGETHER_MAX] = { STR_INIT };
+    size_t n = 0, good = 0, size;
+    const uint8_t *p;
+
+    while (n < TOGETHER_MAX && (p = take_piece(&data, &len, &size)) != NULL) {
+        base64_add(&base64[n], p, size, 0);
+        messages[n] =
+            (struct seal_signed){ header.s, header.len, str_c(&base64[n]), base64[n].len };
+        n++;
+    }
+    while (good < n && seal_check_message(c, header.s, header.len, messages[good].base64,
+                                          messages[good].base64_len, NULL) == 0)
+        good++;
+    FUZZ_CHECK(n == 0 || seal_check_messages(c, messages, n, NULL) == good);
+    for (size_t i = 0; i < n; i++)
+        str_clear(&base64[i]);
+}
+
+/* Of the first 32 octets as the digest. */
+static void fuzz_ecdsa(const uint8_t *data, size_t len)
+{
+    struct verifier_item items[TOGETHER_MAX] = { { .len = 0 } };
+    const uint8_t *digest = data;
+    size_t n = 0;
+
+    if (len < 32)
+        return;
+    data += 32;
+    len -= 32;
+    while (n < TOGETHER_MAX &&
+           (items[n].signature = take_piece(&data, &len, &items[n].len)) != NULL) {
+        memcpy(items[n].digest, digest, 32);
+        items[n++].digest_len = 32;
+    }
+    verifier_check_all(by_table, items, n);
+    for (size_t i = 0; i < n; i++)
+        FUZZ_CHECK(items[i].holds ==
+                   verifier_check(by_library, digest, 32, items[i].signature, items[i].len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static void (*const kinds[])(const uint8_t *, size_t) = {
-        fuzz_seal,        fuzz_inner,       fuzz_signature,   fuzz_receipt,
-        fuzz_certificate, fuzz_text,        fuzz_endorsement, fuzz_our_seal,
-        fuzz_our_receipt, fuzz_destination, fuzz_any_receipt,
+        fuzz_seal,        fuzz_inner,       fuzz_signature, fuzz_receipt,     fuzz_certificate,
+        fuzz_text,        fuzz_endorsement, fuzz_our_seal,  fuzz_our_receipt, fuzz_destination,
+        fuzz_any_receipt, fuzz_messages,    fuzz_ecdsa,
     };
 
     if (origin == NULL)
