@@ -371,6 +371,13 @@ void render_close(struct render **rp)
     *rp = NULL;
 }
 
+void render_rest(struct render *r)
+{
+    str_clear(&r->chunk);
+    str_clear(&r->string);
+    r->has_chunk = r->has_string = false;
+}
+
 uint64_t render_length(const struct render *r)
 {
     return r->last - r->first;

@@ -36,5 +36,7 @@ void render_close(struct render **rp);
 uint64_t render_length(const struct render *r);   /* octets that will come */
 /* Append about max octets. 1 more to come, 0 that was all, -1 store trouble. */
 int render_read(struct render *r, size_t max, struct str *out, struct err *err);
+/* It will be a while: give back what the next read can read again. */
+void render_rest(struct render *r);
 
 #endif

@@ -166,6 +166,15 @@ void cmd_mbox_fetch_end(struct job *j)
     j->state = NULL;
 }
 
+void cmd_mbox_fetch_rest(struct job *j)
+{
+    struct fetch *f = j->state;
+
+    if (f->render != NULL)
+        render_rest(f->render);
+    str_clear(&f->piece);
+}
+
 /* ---- which message is next ---- */
 
 static int add_to_batch(void *ctx, const struct entry *e, const char *summary)

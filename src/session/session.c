@@ -138,6 +138,14 @@ void session_drained(struct session *s)
     output_flush(s);
 }
 
+void session_rest(struct session *s)
+{
+    const struct job *j = s->streaming;
+
+    if (j != NULL && j->row->rest != NULL)
+        j->row->rest(s->streaming);
+}
+
 void session_secured(struct session *s, const uint8_t *exporter)
 {
     assert(s->phase == PHASE_PLAIN && s->wants_tls);

@@ -79,6 +79,8 @@ void session_destroy(struct session **sp);
  */
 size_t session_input(struct session *s, const char *p, size_t n);
 void session_drained(struct session *s);   /* output fell: go on with what streams */
+/* Output does not fall: give back what an answer in progress can read again. */
+void session_rest(struct session *s);
 /* TLS is done. exporter: 32 bytes, or NULL when the connection has none. */
 void session_secured(struct session *s, const uint8_t *exporter);
 /* The daemon stops, idle time is over, bytes in clear behind UPGRADE: says 701, 704, 750; closes. */

@@ -42,6 +42,7 @@ struct command_row {
     enum step (*more)(struct session *s, struct job *j);  /* NULL: never needed */
     void (*octets)(struct session *s, struct job *j, const char *p, size_t n);  /* of its block */
     void (*end)(struct job *j);   /* release j->state; NULL: there is none */
+    void (*rest)(struct job *j);  /* give back what `more` can read again; NULL: nothing */
 };
 
 /*
@@ -250,5 +251,6 @@ void cmd_mbox_index_end(struct job *j);
 enum step cmd_mbox_fetch(struct session *s, struct job *j, const struct args *args);
 enum step cmd_mbox_fetch_more(struct session *s, struct job *j);
 void cmd_mbox_fetch_end(struct job *j);
+void cmd_mbox_fetch_rest(struct job *j);
 
 #endif

@@ -40,7 +40,7 @@ static void later(void *ctx)
     c->has_later = false;
     if (c->is_ending) {
         endpoint_gone(c->endpoint, c);
-        connection_destroy(c, true);
+        connection_destroy(c, !c->is_dropped);
         return;
     }
     if (c->wants_offer) {
@@ -251,6 +251,12 @@ void connection_end(struct connection *c, enum status why)
         session_end(c->session, why);
 }
 
+void connection_drop(struct connection *c)
+{
+    c->is_dropped = true;
+    end_soon(c);
+}
+
 /* ---- what the session asks for ---- */
 
 static void session_write(void *ctx, const void *p, size_t n)
@@ -258,6 +264,8 @@ static void session_write(void *ctx, const void *p, size_t n)
     struct connection *c = ctx;
 
     stream_write(c->stream, p, n);
+    if (!c->is_ending)
+        backlog_note(endpoint_backlog(c->endpoint), c);
 }
 
 static size_t session_pending(void *ctx)

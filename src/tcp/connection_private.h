@@ -11,6 +11,8 @@
 #include "seal/context.h"
 #include "wire/status.h"
 
+#include "tcp/backlog_private.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +45,7 @@ struct connection {
     int upgrade_to;                    /* start_tls was asked for in session_input(): 2 or 3 */
     bool is_upgrading;                 /* from the 204 to the end of the handshake */
     bool is_ending;                    /* `later` closes it */
+    bool is_dropped;                   /* with what has not left yet */
     bool wants_offer;                  /* `later` offers the input that was left */
     bool has_ended;                    /* by the peer, and there was input left */
     bool has_later;                    /* `later` is deferred */
@@ -52,6 +55,7 @@ struct connection {
     int64_t login_ms, login_until_ms;
     size_t unlined;                    /* bytes since the last line */
     uint64_t bytes_out;                /* when the idle time passed the last time */
+    struct backlog_item backlog;
 };
 
 /* Takes the descriptor over; nothing is said yet. */
@@ -62,12 +66,15 @@ void connection_start(struct connection *c);   /* greets */
 void connection_refuse(struct connection *c, enum status why, const char *text);
 /* Say why, if that can be said, and end: in a later turn, by endpoint_gone(). */
 void connection_end(struct connection *c, enum status why);
+/* Without a word, and without what has not left: he does not read it. In a later turn. */
+void connection_drop(struct connection *c);
 void connection_destroy(struct connection *c, bool flush);
 
 /* ---- endpoint.c ---- */
 
 /* Out of the list and the counts; the connection destroys itself after it. */
 void endpoint_gone(struct endpoint *e, struct connection *c);
+struct backlog *endpoint_backlog(struct endpoint *e);
 /* What an address is counted as: itself, or the /64 that it is in. */
 void endpoint_origin_key(const char *address, char key[ORIGIN_KEY_SIZE]);
 

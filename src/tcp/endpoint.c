@@ -33,6 +33,7 @@ struct endpoint {
     struct connection *connections;
     size_t n_connections;
     struct map *origins;    /* key to struct origin */
+    struct backlog *backlog;
     uint64_t n_refused;     /* since the last line about it */
     int64_t refused_log_ms; /* when that was; 0: never */
     bool is_stopped;
@@ -95,8 +96,14 @@ void endpoint_gone(struct endpoint *e, struct connection *c)
     if (c->next != NULL)
         c->next->prev = c->prev;
     e->n_connections--;
+    backlog_forget(e->backlog, c);
     c->origin->n--;
     origin_settle(e, c->origin);
+}
+
+struct backlog *endpoint_backlog(struct endpoint *e)
+{
+    return e->backlog;
 }
 
 /* ---- accepting ---- */
@@ -153,6 +160,7 @@ struct endpoint *endpoint_create(const struct endpoint_config *cfg, struct err *
     if (e->cfg.max_per_address == 0)
         e->cfg.max_per_address = MAX_PER_ADDRESS;
     e->origins = map_create();
+    e->backlog = backlog_create(cfg->mail->loop, cfg->max_backlog);
     stream_set_tls_hooks(cfg->mail->loop, &hooks);
     return e;
 }
@@ -220,6 +228,7 @@ void endpoint_destroy(struct endpoint **ep)
         endpoint_gone(e, c);
         connection_destroy(c, false);
     }
+    backlog_destroy(&e->backlog);
     map_destroy(&e->origins);
     free(e);
     *ep = NULL;

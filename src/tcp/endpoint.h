@@ -17,6 +17,7 @@ struct endpoint_config {
     struct context *context;     /* TLS, of the default domain */
     size_t max_connections;      /* 0: 10,000 */
     size_t max_per_address;      /* 0: 1,000 */
+    size_t max_backlog;          /* bytes that clients do not take, together; 0: 64 MiB */
 };
 
 struct endpoint *endpoint_create(const struct endpoint_config *cfg, struct err *err);

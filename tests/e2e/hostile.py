@@ -329,7 +329,7 @@ def slow_writers(stage, n):
     return stage.measure("slow writers", meanwhile=dribble, connections=len(writers), base_kb=base)
 
 
-def slow_readers(stage, n, size=2 << 20):
+def slow_readers(stage, n, name="slow readers", seconds=None, size=2 << 20):
     """Big answers are asked for, over and over, and not read."""
     c = known(stage.ip)
     c.must("MBOX CHECK /inbox")
@@ -342,10 +342,13 @@ def slow_readers(stage, n, size=2 << 20):
         c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         c.sock.settimeout(0.2)
         try:
-            c.send("".join(f"AS p{k} MBOX FETCH /inbox#{id} -READ\n" for k in range(500)))
+            c.send("".join(f"AS p{k} MBOX FETCH /inbox#{id} -READ\n" for k in range(100)))
         except OSError:
             pass
-    return stage.measure("slow readers", connections=n, base_kb=base)
+    out = stage.measure(name, seconds=seconds, connections=n, base_kb=base)
+    out["left_kb"] = stage.memory() - base
+    out["closed"] = stage.daemon.log_text().count("endpoint.slow")
+    return out
 
 
 def pipeline_flood(stage, n):
@@ -505,6 +508,9 @@ def play(stage, folder, connections, sessions):
     begun, dribblers = time.monotonic(), stage.sockets
     stage.sockets = []
     slow_readers(stage, sessions)
+    stage.let_go()
+    # More than may hold 64 MiB together, for longer than the 10 s that they are waited for.
+    slow_readers(stage, max(350, 4 * sessions), "too many slow readers", seconds=13)
     stage.let_go()
     pipeline_flood(stage, sessions)
     stage.let_go()

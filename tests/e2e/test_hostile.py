@@ -32,7 +32,8 @@ def played(folder):
     ("silence", 8, 4096),
     ("half-open", 64, 4096),
     ("slow writers", 64, 4096),
-    ("slow readers", 1024, 8192),           # 256 KiB of output, as much of a chunk, TLS, kernel's
+    ("slow readers", 768, 8192),            # 256 KiB of output, a chunk at first, TLS
+    ("too many slow readers", 0, 3 * 65536),
     ("pipeline flood, unread", 1024, 8192),
     ("pipeline flood", 1024, 8192),
     ("TLS garbage", 0, 8192),
@@ -53,6 +54,11 @@ def test_memory_is_bounded_and_others_are_served(played, attack, each, in_all):
         turns = 1 if what == "noop" else 4      # DELIVER is three questions and a commit
         assert got[what]["p50_ms"] <= SLOW * turns * (150 + 10 * before[what]["p50_ms"]), (what, got)
         assert got[what]["p99_ms"] <= SLOW * turns * (1000 + 10 * before[what]["p99_ms"]), (what, got)
+
+
+def test_slow_readers_are_bounded_together(played):
+    few, many = played.figures["slow readers"], played.figures["too many slow readers"]
+    assert few["closed"] == 0 < many["closed"] < many["connections"]
 
 
 def test_nobody_was_turned_away_and_what_was_no_tls_was_closed(played):

@@ -433,6 +433,37 @@ static void a_message_that_goes_while_it_is_read_fails(void **state)
     free(p);
 }
 
+/* What it had in memory is read again, and nothing is given twice or left out. */
+static void what_rested_goes_on_where_it_was(void **state)
+{
+    static const enum render_form forms[] = { RENDER_MIME, RENDER_JSON };
+    char *p = noise(CONTENT_CHUNK * 2), text[] = "a \"text\", and more of it\n";
+    struct given parts[] = {
+        {"text", "text/plain", text, sizeof text - 1  },
+        { "bin", "image/png",  p,    CONTENT_CHUNK * 2},
+    };
+    struct entry e = deliver(parts, 2);
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(forms); i++) {
+        struct render_request req = ask(forms[i]);
+        struct str whole = STR_INIT, rested = STR_INIT;
+        struct render *r = NULL;
+
+        render(&e, &req, 100000, &whole);
+        assert_int_equal(render_open(&desk->mail, &e, &req, &r, NULL), 0);
+        do
+            render_rest(r);
+        while (render_read(r, i == 0 ? 5000 : 4999, &rested, NULL) == 1);
+        assert_int_equal(rested.len, whole.len);
+        assert_memory_equal(rested.s, whole.s, whole.len);
+        render_close(&r);
+        str_clear(&whole);
+        str_clear(&rested);
+    }
+    free(p);
+}
+
 static void fifty_megabytes_are_read_with_bounded_memory(void **state)
 {
     const uint64_t total = 50u << 20;
@@ -590,6 +621,7 @@ int main(void)
         CASE(the_signed_form_gives_header_signature_and_certificate),
         CASE(a_signed_header_does_not_betray_blind_recipients),
         CASE(a_message_that_goes_while_it_is_read_fails),
+        CASE(what_rested_goes_on_where_it_was),
         CASE(fifty_megabytes_are_read_with_bounded_memory),
         CASE(mail_tools_read_what_we_render),
         CASE(the_head_alone_is_the_beginning_of_the_mime_form),

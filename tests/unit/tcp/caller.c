@@ -12,11 +12,14 @@
 
 /* ---- the desk ---- */
 
-struct desk *desk_open(size_t max_connections, size_t max_per_address)
+struct desk *desk_open(size_t max_connections, size_t max_per_address, size_t max_backlog)
 {
     struct desk *d = calloc(1, sizeof(*d));
-    struct endpoint_config cfg = { .max_connections = max_connections,
-                                   .max_per_address = max_per_address };
+    struct endpoint_config cfg = {
+        .max_connections = max_connections,
+        .max_per_address = max_per_address,
+        .max_backlog = max_backlog,
+    };
     struct err err = { 0 };
 
     d->hall = hall_open();

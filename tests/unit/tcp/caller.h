@@ -17,7 +17,7 @@ struct desk {
     struct endpoint *endpoint;
 };
 
-struct desk *desk_open(size_t max_connections, size_t max_per_address);
+struct desk *desk_open(size_t max_connections, size_t max_per_address, size_t max_backlog);
 void desk_close(struct desk **dp);
 void desk_turns(struct desk *d, int n);
 void desk_pass(struct desk *d, int64_t ms);  /* time passes; then turns */

@@ -23,7 +23,7 @@
 
 static int setup(void **state)
 {
-    *state = desk_open(0, 0);
+    *state = desk_open(0, 0, 0);
     return 0;
 }
 
@@ -278,7 +278,7 @@ static void a_long_upload_before_login_is_progress(void **state)
 
 static void connections_are_limited_by_address(void **state)
 {
-    struct desk *d = desk_open(0, 3);
+    struct desk *d = desk_open(0, 3, 0);
     struct caller *c[4], *again;
 
     (void)state;
@@ -320,7 +320,7 @@ static void an_address_of_ipv6_is_counted_as_its_network(void **state)
 
 static void connections_are_limited_in_all(void **state)
 {
-    struct desk *d = desk_open(2, 0);
+    struct desk *d = desk_open(2, 0, 0);
     struct caller *c[3];
 
     (void)state;
@@ -450,6 +450,75 @@ static void a_reader_who_takes_his_answer_slowly_is_not_idle(void **state)
     desk_pass(d, 5000);
     str_clear(&say);
     caller_close(&c);
+}
+
+/* Asks for much, and reads none of it. */
+static struct caller *caller_asleep(struct desk *d, const char *id)
+{
+    struct caller *c = caller_enter(d, "alice@a.com");
+    struct str say = STR_INIT;
+
+    c->reads = false;
+    for (int i = 0; i < 300; i++)
+        str_addf(&say, "MBOX FETCH /inbox#%s -READ\n", id);
+    stream_write(c->stream, say.s, say.len);
+    desk_turns(d, 200);
+    str_clear(&say);
+    return c;
+}
+
+static void callers_close(struct caller **callers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        caller_close(&callers[i]);
+}
+
+/* They cost 192 to 480 KB each: five are more than 800 KB together, and less than four times that.
+ */
+static void readers_who_take_nothing_go_when_they_hold_too_much_together(void **state)
+{
+    struct desk *d = desk_open(0, 0, 800000);
+    const char *id = big_message(d, 900000);
+    struct caller *slow = caller_asleep(d, id), *polite = caller_enter(d, "alice@a.com");
+    struct caller *asleep[4];
+    int i;
+
+    (void)state;
+    for (size_t j = 0; j < N_ELEMENTS(asleep); j++)
+        asleep[j] = caller_asleep(d, id);
+    for (i = 0; i < 30 && endpoint_connections(d->endpoint) == 6; i++) {
+        read_some(slow, 6u << 20); /* so much that the kernel's buffers between us move */
+        desk_pass(d, 1000);
+        caller_expect(polite, "NOOP\n", "200 Done.\n");
+    }
+    assert_in_range(i, BACKLOG_PATIENCE / 1000, 29);
+    desk_turns(d, 4);
+    assert_in_range(endpoint_connections(d->endpoint), 2, 5);
+    assert_false(slow->is_closed);
+    caller_expect(polite, "NOOP\n", "200 Done.\n");
+    read_some(slow, 6u << 20);
+    callers_close(asleep, N_ELEMENTS(asleep));
+    caller_close(&slow);
+    caller_close(&polite);
+    desk_close(&d);
+}
+
+static void what_is_far_too_much_is_not_waited_for(void **state)
+{
+    struct desk *d = desk_open(0, 0, 100000);
+    const char *id = big_message(d, 900000);
+    struct caller *asleep[4], *polite = caller_enter(d, "alice@a.com");
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(asleep); i++)
+        asleep[i] = caller_asleep(d, id);
+    for (int i = 0; i < 10 && endpoint_connections(d->endpoint) > 3; i++)
+        desk_pass(d, 200);
+    assert_in_range(endpoint_connections(d->endpoint), 1, 3); /* with the polite one */
+    caller_expect(polite, "NOOP\n", "200 Done.\n");
+    callers_close(asleep, N_ELEMENTS(asleep));
+    caller_close(&polite);
+    desk_close(&d);
 }
 
 static void a_flood_of_commands_is_all_answered(void **state)
@@ -609,7 +678,7 @@ static void all_are_told_that_the_daemon_stops(void **state)
 
 static void an_endpoint_may_go_with_connections_in_any_state(void **state)
 {
-    struct desk *d = desk_open(0, 0);
+    struct desk *d = desk_open(0, 0, 0);
     struct caller *c[4];
 
     (void)state;
@@ -701,6 +770,8 @@ int main(void)
         T(a_thousand_who_say_nothing_are_sent_away),
         T(a_reader_who_does_not_read_costs_a_bounded_buffer),
         T(a_reader_who_takes_his_answer_slowly_is_not_idle),
+        cmocka_unit_test(readers_who_take_nothing_go_when_they_hold_too_much_together),
+        cmocka_unit_test(what_is_far_too_much_is_not_waited_for),
         T(a_flood_of_commands_is_all_answered),
         T(a_backlog_is_taken_in_slices_over_several_turns),
         T(a_failing_store_never_lets_a_false_answer_leave),
