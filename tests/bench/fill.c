@@ -6,9 +6,9 @@
  *   fill DATA-DIR ADDRESS accounts N
  *
  * DATA-DIR is that of an immpd that is not running; the account must be there. Messages go to its
- * INBOX as a local delivery puts them; all but the last UNREAD (100) are marked read, and their
- * words are indexed for searching, as the daemon does in idle turns. accounts: make as many that
- * nobody can log in to; the %u in ADDRESS is the number.
+ * INBOX as a local delivery puts them; all but UNREAD (100), evenly from the first on, are marked
+ * read, and their words are indexed for searching, as the daemon does in idle turns. accounts: make
+ * as many that nobody can log in to; the %u in ADDRESS is the number.
  */
 #include "config.h"
 
@@ -106,7 +106,7 @@ static void make_accounts(struct fill *f, const char *address, size_t n)
 int main(int argc, char **argv)
 {
     struct fill f = { .octets = 4096 };
-    size_t n, unread;
+    size_t n, unread, step;
     int64_t now_ms = (int64_t)time(NULL) * 1000;
 
     if (argc < 4) {
@@ -122,6 +122,7 @@ int main(int argc, char **argv)
     n = strtoul(argv[3], NULL, 10);
     f.octets = argc > 4 ? strtoul(argv[4], NULL, 10) : f.octets;
     unread = argc > 5 ? strtoul(argv[5], NULL, 10) : 100;
+    step = unread > 0 && unread < n ? n / unread : 1;
     f.domain = strchr(argv[2], '@');
     if (f.domain++ == NULL || f.octets == 0)
         return 2;
@@ -136,7 +137,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (size_t i = 0; i < n; i++) {
-        put(&f, now_ms - (int64_t)(n - i) * 1000, i + unread < n);
+        put(&f, now_ms - (int64_t)(n - i) * 1000, i % step != 0);
         if ((i + 1) % GROUP == 0 || i + 1 == n)
             MUST(&f, store_commit(f.st, &f.err));
     }

@@ -92,14 +92,15 @@ def content(octets):
 
 
 def fill_maildir(folder, n):
-    """So many messages of 4 KB in cur/, all but the last 100 read. No fsync: it is not measured."""
+    """So many messages of 4 KB in cur/, of which 100, from the first on, are unread. No fsync: it is
+    not measured."""
     for name in ("cur", "new", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     body = content(4096)
     stamp = int(time.time()) - n
     for i in range(n):
         text = b"Message-ID: <%09d@a.test>\r\n" % i + body
-        flags = "" if i >= n - UNREAD else "S"
+        flags = "" if i % (n // UNREAD) == 0 else "S"
         name = f"{stamp + i}.M{i}P1.bench,S={len(text)},W={len(text)}:2,{flags}"
         fd = os.open(folder / "cur" / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(fd, text)
