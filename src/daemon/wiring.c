@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "loop/stream.h"
 #include "mail/accounts.h"
 #include "mail/inbound.h"
 #include "mail/keys.h"
@@ -326,6 +327,7 @@ int wiring_open(struct wiring *w, struct err *err)
     m->worker = worker_create(m->loop, 0, err);
     if (m->worker == NULL)
         return -1;
+    stream_set_tls_worker(m->loop, m->worker);
     m->turn = turn_create(m->loop, m->store);
     m->accounts = accounts_create(m);
     m->keys = keys_create(m);
@@ -383,6 +385,7 @@ void wiring_close(struct wiring *w)
     inbound_destroy(&m->inbound);
     keys_destroy(&m->keys);
     accounts_destroy(&m->accounts);
+    stream_set_tls_worker(m->loop, NULL);
     worker_destroy(&m->worker);
     loop_timer_destroy(&w->tidy);
     loop_timer_destroy(&w->watchdog);

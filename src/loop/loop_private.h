@@ -10,6 +10,7 @@
 struct event;
 struct event_base;
 struct stream;
+struct worker;
 
 /* A deferred call. Lies inside its owner, so that queueing and forgetting cost nothing. */
 struct loop_job {
@@ -52,6 +53,7 @@ struct loop {
     struct stream *doomed;              /* released at the end of the turn */
     char *scratch;                      /* LOOP_READ_CHUNK bytes: what one read may bring */
     const struct stream_tls_hooks *tls_hooks;
+    struct worker *tls_worker;          /* NULL: handshakes are made in the turn */
 };
 
 /* Around each call that the event base makes: start the turn's time, and end the turn if it is spent. */

@@ -185,6 +185,15 @@ static size_t read_some(struct stream *s)
     return (size_t)got;
 }
 
+void stream_tell(struct stream *s)
+{
+    if (s->owes_secured && s->ev != NULL) {
+        s->owes_secured = false;
+        s->ev->secured(s->ctx);
+    }
+    offer(s);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct stream *s = arg;
@@ -196,12 +205,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     loop_enter(lp);
     if (s->state == STREAM_OPEN) {
         got = read_some(s);
-        if (s->owes_secured && s->ev != NULL) {
-            s->owes_secured = false;
-            s->ev->secured(s->ctx);
-        }
         if (got > 0)
-            offer(s);
+            stream_tell(s);
     } else {
         stream_closing_read(s);
     }
@@ -428,9 +433,9 @@ static void flush(struct stream *s)
         else
             stream_tls_refuse(s);
     }
-    if (s->held.len > 0 && s->tls != NULL)
+    if (s->held.len > 0 && s->tls != NULL && s->shaking == NULL)
         stream_tls_write_held(s);
-    else if (s->held.len > 0)
+    else if (s->held.len > 0 && s->tls == NULL)
         write_plain(s, s->held.len);
     if (s->state == STREAM_CLOSING)
         stream_tls_goodbye(s);

@@ -15,6 +15,7 @@
 #define LOOP_STREAM_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "loop/loop.h"
 
 #include <stdbool.h>
@@ -71,8 +72,18 @@ struct ssl_st *stream_tls(const struct stream *s);  /* NULL: plain, or not yet *
 struct stream_tls_hooks {
     void (*goodbye)(struct ssl_st *ssl);  /* write the close_notify */
     void (*explain)(unsigned long code, char *text, size_t size);  /* a library's error code in words */
+    /*
+     * On a worker: answer the client's hello, or as much of it as `in` holds. What was not used
+     * stays in `in`, `out` is for the peer in any case. 0, or -1 and the library's error code.
+     */
+    int (*shake)(struct ssl_st *ssl, struct str *in, struct str *out, unsigned long *code_r);
+    void (*hold)(struct ssl_st *ssl);     /* one more reference, so that the worker has its own */
+    void (*release)(struct ssl_st *ssl);
 };
 void stream_set_tls_hooks(struct loop *lp, const struct stream_tls_hooks *hooks);  /* borrowed */
+/* Where servers' handshakes are made. NULL: in the turn. Borrowed; NULL again before it is destroyed. */
+struct worker;
+void stream_set_tls_worker(struct loop *lp, struct worker *wk);
 
 /* The buffered input, contiguous; valid until the next call of either. Take n of it when done. */
 const char *stream_peek(struct stream *s, size_t *len_r);

@@ -48,6 +48,7 @@ struct stream {
     bool is_dirty;        /* in the loop's list for the flush */
     bool tls_waits;       /* stream_start_tls() was called; the clear text before it has to leave */
     bool tls_is_server;
+    bool owes_hello;      /* a server's handshake has not begun */
     bool is_secured;      /* the handshake is done */
     bool owes_secured;    /* and the owner has yet to hear it */
 
@@ -58,6 +59,7 @@ struct stream {
     struct evbuffer *out; /* for the kernel; NULL until needed. With TLS the lower bufferevent's */
     struct bufferevent *tls, *wire;     /* the TLS filter, and the buffers below it */
     struct ssl_st *ssl;
+    struct shaking *shaking;            /* a worker has ssl */
 
     struct loop_job pump;               /* brings what is due */
     struct loop_timer *timer;           /* idle; once closing, the end of patience */
@@ -84,6 +86,8 @@ void stream_mark_dirty(struct stream *s);
 void stream_owe(struct stream *s, unsigned due);
 /* The peer's end (why NULL) or a failure: closed comes in the next turn. broken: nothing can leave either. */
 void stream_fail(struct stream *s, bool broken, const struct err *why);
+/* In step 1 of a turn: the owner hears that TLS is there, and of the data. */
+void stream_tell(struct stream *s);
 /* Give `out` to the kernel. */
 void stream_push(struct stream *s);
 size_t stream_out_len(const struct stream *s);
@@ -104,11 +108,18 @@ void stream_format_address(struct stream *s);
 bool stream_tls_begin(struct stream *s);
 void stream_tls_attach(struct stream *s);
 void stream_tls_refuse(struct stream *s);
+/* The error of a library: the stream ends when what is for the peer has left. */
+void stream_tls_failed(struct stream *s, unsigned long code);
 void stream_tls_feed(struct stream *s, const void *p, size_t n);
 void stream_tls_write_held(struct stream *s);
 void stream_tls_goodbye(struct stream *s);
 size_t stream_tls_unread(const struct stream *s);    /* received, and not yet a whole record */
 size_t stream_tls_unwritten(const struct stream *s); /* waiting for the handshake */
 void stream_tls_free(struct stream *s);
+
+/* ---- stream_shake.c ---- */
+/* Is or becomes what has come a worker's, or kept behind what a worker has? false: the filter's. */
+bool stream_shake(struct stream *s, const void *p, size_t n);
+void stream_shake_cancel(struct stream *s);
 
 #endif

@@ -36,13 +36,26 @@ struct ssl_st *stream_tls(const struct stream *s)
     return s->tls_waits ? NULL : s->ssl;
 }
 
+void stream_tls_failed(struct stream *s, unsigned long code)
+{
+    const struct stream_tls_hooks *hooks = s->loop->tls_hooks;
+    char text[160] = "";
+    struct err err;
+
+    if (hooks != NULL && hooks->explain != NULL)
+        hooks->explain(code, text, sizeof(text));
+    else
+        (void)snprintf(text, sizeof(text), "error %lx", code);
+    (void)err_set(&err, ERR_PROTOCOL, 0, "TLS %s: %s",
+                  s->is_secured ? "failed" : "handshake failed", text);
+    /* Not broken: the alert that tells the peer still leaves. */
+    s->is_secured = false;
+    stream_fail(s, false, &err);
+}
+
 static void on_tls_event(struct bufferevent *bev, short what, void *arg)
 {
     struct stream *s = arg;
-    const struct stream_tls_hooks *hooks = s->loop->tls_hooks;
-    unsigned long code;
-    char text[160] = "";
-    struct err err;
 
     if (what & BEV_EVENT_CONNECTED) {
         s->is_secured = true;
@@ -53,16 +66,7 @@ static void on_tls_event(struct bufferevent *bev, short what, void *arg)
         stream_fail(s, false, NULL);
         return;
     }
-    code = bufferevent_get_openssl_error(bev);
-    if (hooks != NULL && hooks->explain != NULL)
-        hooks->explain(code, text, sizeof(text));
-    else
-        (void)snprintf(text, sizeof(text), "error %lx", code);
-    (void)err_set(&err, ERR_PROTOCOL, 0, "TLS %s: %s",
-                  s->is_secured ? "failed" : "handshake failed", text);
-    /* Not broken: the alert that tells the peer still leaves. */
-    s->is_secured = false;
-    stream_fail(s, false, &err);
+    stream_tls_failed(s, bufferevent_get_openssl_error(bev));
 }
 
 int stream_start_tls(struct stream *s, struct ssl_st *ssl, bool is_server)
@@ -77,7 +81,7 @@ int stream_start_tls(struct stream *s, struct ssl_st *ssl, bool is_server)
     s->tls = stream_must(
         bufferevent_openssl_filter_new(base, s->wire, ssl, state, BEV_OPT_CLOSE_ON_FREE));
     s->ssl = ssl;
-    s->tls_is_server = is_server;
+    s->tls_is_server = s->owes_hello = is_server;
     (void)stream_peek(s, &unread);
     if (unread > 0) {
         stream_tls_free(s);
@@ -133,6 +137,8 @@ void stream_tls_attach(struct stream *s)
 
 void stream_tls_feed(struct stream *s, const void *p, size_t n)
 {
+    if (n > 0 && stream_shake(s, p, n))
+        return;
     (void)evbuffer_add(bufferevent_get_input(s->wire), p, n);
     bufferevent_trigger(s->wire, EV_READ, BEV_TRIG_IGNORE_WATERMARKS);
     if (stream_out_len(s) > 0)
@@ -178,6 +184,7 @@ void stream_tls_free(struct stream *s)
 {
     if (s->tls == NULL)
         return;
+    stream_shake_cancel(s);
     if (s->out == bufferevent_get_output(s->wire))
         s->out = NULL;
     if (s->in == bufferevent_get_input(s->tls))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Worker threads for pure slow work (seal, open, sign, scrypt) on data handed to them. They touch
+ * Worker threads for pure slow work (seal, open, sign, TLS hellos) on data handed to them. They touch
  * no state of the loop and report by id: if the id is gone, so is the result.
  *
  * A job embeds struct work as its first member. run() is called on a worker, then done() on the

@@ -191,6 +191,49 @@ void context_explain(unsigned long code, char *text, size_t size)
     (void)snprintf(text, size, "%s", reason != NULL ? reason : "no reason given");
 }
 
+void context_hold(struct ssl_st *ssl)
+{
+    (void)SSL_up_ref(ssl);
+}
+
+void context_release(struct ssl_st *ssl)
+{
+    SSL_free(ssl);
+}
+
+static void read_all(BIO *bio, struct str *to)
+{
+    char *p;
+    long n = BIO_get_mem_data(bio, &p);
+
+    if (n > 0)
+        str_addn(to, p, (size_t)n);
+}
+
+int context_shake(struct ssl_st *ssl, struct str *in, struct str *out, unsigned long *code_r)
+{
+    BIO *from = BIO_new(BIO_s_mem()), *to = BIO_new(BIO_s_mem()), *was = SSL_get_rbio(ssl);
+    int rc, why;
+
+    *code_r = 0;
+    /* Its own way is put by, not freed. */
+    if (from == NULL || to == NULL || (was != NULL && BIO_up_ref(was) != 1))
+        abort();
+    ERR_clear_error();
+    (void)BIO_write(from, in->s, (int)in->len);
+    SSL_set_bio(ssl, from, to);
+    rc = SSL_do_handshake(ssl);
+    why = SSL_get_error(ssl, rc);
+    if (rc != 1 && why != SSL_ERROR_WANT_READ)
+        *code_r = ERR_get_error();
+    str_clear(in);
+    read_all(from, in);
+    read_all(to, out);
+    SSL_set_bio(ssl, was, was);
+    ERR_clear_error();
+    return rc == 1 || why == SSL_ERROR_WANT_READ ? 0 : -1;
+}
+
 /* ---- blocking use ---- */
 
 /* After a call that returned rc <= 0: 1 call again, 0 the peer has closed, -1. */

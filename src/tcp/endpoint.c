@@ -150,7 +150,8 @@ static void on_accepted(void *ctx, int fd)
 
 struct endpoint *endpoint_create(const struct endpoint_config *cfg, struct err *err)
 {
-    static const struct stream_tls_hooks hooks = { context_goodbye, context_explain };
+    static const struct stream_tls_hooks hooks = { context_goodbye, context_explain, context_shake,
+                                                   context_hold, context_release };
     struct endpoint *e = mem_zalloc(sizeof(*e));
 
     (void)err;
