@@ -28,15 +28,18 @@
 /*
  * Steps in the grid: one dimension alone, or one for the other at the same bytes under way. Bigger
  * first, and for as little as the same goodput: a bundle's own signatures cost both ends 0.3 ms,
- * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back.
+ * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back:
+ * and that far at once, because of two big sizes one is as bad as the other (a default Prosody).
  */
-static const struct { int window, size; double gain; } steps[] = {
-    { -1, +1, 0.98 },
-    { 0,  +1, 0.98 },
-    { +1, 0,  1.04 },
-    { +1, -1, 1.06 },
-    { 0,  -1, 1.06 },
-    { -1, 0,  0.97 },
+static const struct { int window, size; double gain;
+} steps[] = {
+    {-1,  +1, 0.98},
+    { 0,  +1, 0.98},
+    { +1, 0,  1.04},
+    { +1, -1, 1.06},
+    { 0,  -1, 1.06},
+    { -1, 0,  0.97},
+    { +3, -3, 1.06},
 };
 
 /* ---- the grid ---- */
@@ -60,9 +63,15 @@ static struct pace_cell *home(struct pace *p)
     return &p->cells[p->home_window][p->home_size];
 }
 
-/* How long a neighbour that was tried and not taken is left alone. */
-static int64_t patience(double rate, double best)
+/*
+ * How long a neighbour that was tried and not taken is left alone. A bigger stanza is tried again
+ * soon: one measurement that something else on the machine has spoilt must not keep the path at
+ * small ones, which cost both ends several times the CPU.
+ */
+static int64_t patience(double rate, double best, bool is_bigger)
 {
+    if (is_bigger)
+        return rate < 0.5 * best ? 30000 : rate < 0.85 * best ? 4000 : 1000;
     return rate < 0.5 * best ? 120000 : rate < 0.85 * best ? 30000 : 10000;
 }
 
@@ -77,7 +86,8 @@ static int next_step(struct pace *p, int64_t now_ms)
         if (!is_cell(p, w, s))
             continue;
         c = &p->cells[w][s];
-        if (c->rate <= 0 || now_ms - c->tried_ms > patience(c->rate, home(p)->rate))
+        if (c->rate <= 0 ||
+            now_ms - c->tried_ms > patience(c->rate, home(p)->rate, steps[k].size > 0))
             return (int)k;
     }
     return -1;

@@ -90,22 +90,33 @@ static double noise(unsigned *seed, double part)
 
 struct flight { double sent, answered, kib, messages; };
 
+/* What else the machine does: to each stanza, and to all of them for a while. */
+struct disturbance {
+    double each, lasting;
+    unsigned seed;
+};
+
 /* Let a path with an endless backlog run for some seconds; the goodput of the last third. */
-static double simulate(const struct model *m, struct pace *p, double seconds, double noisy)
+static double simulate(const struct model *m, struct pace *p, double seconds, struct disturbance by)
 {
     struct flight q[PACE_WINDOWS * 64];
     size_t head = 0, n = 0;
-    double now = 0, server = 0, done = 0, until = seconds * 1000;
-    unsigned seed = 7;
+    double now = 0, server = 0, done = 0, until = seconds * 1000, lasts_until = 0, lasting = 1;
+    unsigned seed = by.seed;
 
     while (now < until) {
         struct flight *f;
 
+        if (now >= lasts_until) {
+            lasting = noise(&seed, by.lasting);
+            lasts_until = now + 150 * noise(&seed, 0.9);
+        }
         while (n < pace_window(p)) {
             f = &q[(head + n++) % N_ELEMENTS(q)];
             f->messages = messages_in(pace_size(p), &f->kib);
             f->sent = now;
-            server = (server > now ? server : now) + m->service_ms(f->kib) * noise(&seed, noisy);
+            server = (server > now ? server : now) +
+                     m->service_ms(f->kib) * noise(&seed, by.each) * lasting;
             f->answered = server + m->delay_ms;
         }
         f = &q[head++ % N_ELEMENTS(q)];
@@ -127,7 +138,7 @@ static void search_comes_near_the_best_cell_of_each_server(void **state)
         double rate, best = best_of(&models[i]);
 
         pace_init(&p, 256 * KIB, 256 * KIB);
-        rate = simulate(&models[i], &p, i == 3 ? 600 : 20, 0);
+        rate = simulate(&models[i], &p, i == 3 ? 600 : 20, (struct disturbance){ .seed = 7 });
         print_message("%s: %.0f of %.0f a second, window %zu, %zu KiB\n", models[i].name, rate,
                       best, pace_window(&p), pace_size(&p) / KIB);
         assert_true(rate > 0.85 * best);
@@ -142,10 +153,38 @@ static void search_bears_noise(void **state)
         double rate, best = best_of(&models[i]);
 
         pace_init(&p, 256 * KIB, 256 * KIB);
-        rate = simulate(&models[i], &p, 30, 0.3);
+        rate = simulate(&models[i], &p, 30, (struct disturbance){ .each = 0.3, .seed = 7 });
         print_message("%s, noisy: %.0f of %.0f a second, window %zu, %zu KiB\n", models[i].name,
                       rate, best, pace_window(&p), pace_size(&p) / KIB);
         assert_true(rate > 0.75 * best);
+    }
+}
+
+/*
+ * As on a machine that has other work: for a tenth of a second or two everything takes up to 40 %
+ * more or less. One path may be unlucky, most are not; and where big stanzas are as good they are
+ * what is used.
+ */
+static void what_lasts_for_a_while_does_not_keep_stanzas_small(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        double rate = 0, kib = 0, best = best_of(&models[i]);
+        const int runs = 60;
+
+        for (int k = 0; k < runs; k++) {
+            struct pace p;
+
+            pace_init(&p, 64 * KIB, 256 * KIB);
+            rate += simulate(&models[i], &p, 20,
+                             (struct disturbance){ 0.3, 0.4, 7 + 977 * (unsigned)k }) /
+                    runs;
+            kib += (double)pace_size(&p) / KIB / runs;
+        }
+        print_message("%s, disturbed: %.0f of %.0f a second, %.0f KiB\n", models[i].name, rate,
+                      best, kib);
+        assert_true(rate > 0.95 * best);
+        assert_true(i == 0 ? kib < 16 : kib > 220);
     }
 }
 
@@ -157,7 +196,7 @@ static void search_is_near_after_three_seconds(void **state)
         double rate, best = best_of(&models[i]);
 
         pace_init(&p, 256 * KIB, 256 * KIB);
-        rate = simulate(&models[i], &p, 4.5, 0);
+        rate = simulate(&models[i], &p, 4.5, (struct disturbance){ .seed = 7 });
         assert_true(rate > 0.65 * best);
     }
 }
@@ -169,7 +208,7 @@ static void window_does_not_grow_where_it_earns_nothing(void **state)
 
     (void)state;
     pace_init(&p, 64 * KIB, 64 * KIB);
-    (void)simulate(&models[3], &p, 1200, 0);
+    (void)simulate(&models[3], &p, 1200, (struct disturbance){ .seed = 7 });
     assert_true(pace_window(&p) * pace_size(&p) <= 256 * KIB);
 }
 
@@ -267,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search_comes_near_the_best_cell_of_each_server),
         cmocka_unit_test(search_bears_noise),
+        cmocka_unit_test(what_lasts_for_a_while_does_not_keep_stanzas_small),
         cmocka_unit_test(search_is_near_after_three_seconds),
         cmocka_unit_test(window_does_not_grow_where_it_earns_nothing),
         cmocka_unit_test(path_without_a_backlog_is_left_as_it_is),
