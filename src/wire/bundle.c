@@ -14,6 +14,7 @@
 
 #include "base/macros.h"
 #include "wire/field_private.h"
+#include "wire/json.h"
 
 void bundle_head_clear(struct bundle_head *head)
 {
@@ -67,9 +68,9 @@ void bundle_add_message(struct str *out, const char *header, size_t header_len,
 
 /* ---- reading the head ---- */
 
-static int read_version(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_version(void *ctx, const struct json *v, const char *key, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     (void)ctx;
     if (s == NULL || strcmp(s, "1.0") != 0)
@@ -77,27 +78,27 @@ static int read_version(void *ctx, const struct value *v, const char *key, struc
     return 0;
 }
 
-static int read_id(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_id(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_uuid(v, key, ((struct bundle_head *)ctx)->id, err);
 }
 
-static int read_origin(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_origin(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_domain(v, key, &((struct bundle_head *)ctx)->origin, err);
 }
 
-static int read_destination(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_destination(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_domain(v, key, &((struct bundle_head *)ctx)->destination, err);
 }
 
-static int read_time(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_time(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_time(v, key, &((struct bundle_head *)ctx)->time_ms, err);
 }
 
-static int read_messages(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_messages(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     int64_t n;
 
@@ -107,7 +108,7 @@ static int read_messages(void *ctx, const struct value *v, const char *key, stru
     return 0;
 }
 
-static int read_pad(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_pad(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const char *s;
 
@@ -145,7 +146,7 @@ static int take_line(struct bundle_reader *br, size_t max, const char *what, con
 int bundle_open(struct bundle_reader *br, const uint8_t *p, size_t len,
                 struct bundle_head *head_r, struct err *err)
 {
-    struct value *j = NULL;
+    struct json *j = NULL;
     const char *line;
     size_t n;
     int rc = -1;
@@ -154,7 +155,7 @@ int bundle_open(struct bundle_reader *br, const uint8_t *p, size_t len,
     *head_r = (struct bundle_head){ 0 };
     if (take_line(br, BUNDLE_HEAD_MAX, "the bundle header", &line, &n, err) < 0)
         goto out;
-    j = value_parse(line, n, err);
+    j = json_parse(line, n, err);
     if (j == NULL || field_each(j, head_fields, N_ELEMENTS(head_fields), head_r, err) < 0) {
         err_prefix(err, "bundle header");
         goto out;
@@ -162,7 +163,7 @@ int bundle_open(struct bundle_reader *br, const uint8_t *p, size_t len,
     br->messages_left = head_r->messages;
     rc = 0;
 out:
-    value_destroy(&j);
+    json_destroy(&j);
     if (rc < 0) {
         bundle_head_clear(head_r);
         *br = (struct bundle_reader){ 0 };

@@ -15,12 +15,11 @@
 #include "base/prep.h"
 #include "base/str.h"
 #include "wire/imid.h"
-#include "wire/json.h"
 
-int field_text(const struct value *v, const char *key, size_t min, size_t max, const char **s_r,
+int field_text(const struct json *v, const char *key, size_t min, size_t max, const char **s_r,
                struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
     size_t n;
 
     if (s == NULL)
@@ -34,12 +33,12 @@ int field_text(const struct value *v, const char *key, size_t min, size_t max, c
     return 0;
 }
 
-int field_integer(const struct value *v, const char *key, int64_t min, int64_t max, int64_t *v_r,
+int field_integer(const struct json *v, const char *key, int64_t min, int64_t max, int64_t *v_r,
                   struct err *err)
 {
     int64_t value;
 
-    if (!value_int(v, &value))
+    if (!json_int(v, &value))
         return err_set(err, ERR_PROTOCOL, 0, "%s is no integer", key);
     if (value < min || value > max)
         return err_set(err, ERR_PROTOCOL, 0, "%s is out of bounds (%lld)", key, (long long)value);
@@ -47,12 +46,12 @@ int field_integer(const struct value *v, const char *key, int64_t min, int64_t m
     return 0;
 }
 
-int field_list(const struct value *v, const char *key, size_t min, size_t max, size_t *n_r,
+int field_list(const struct json *v, const char *key, size_t min, size_t max, size_t *n_r,
                struct err *err)
 {
-    size_t n = value_size(v);
+    size_t n = json_size(v);
 
-    if (!value_is_list(v))
+    if (!json_is_list(v))
         return err_set(err, ERR_PROTOCOL, 0, "%s is no list", key);
     if (n < min || n > max)
         return err_set(err, ERR_PROTOCOL, 0, "%s has %zu entries (%zu to %zu may be)", key, n, min,
@@ -61,19 +60,19 @@ int field_list(const struct value *v, const char *key, size_t min, size_t max, s
     return 0;
 }
 
-int field_uuid(const struct value *v, const char *key, char out[UUID_SIZE], struct err *err)
+int field_uuid(const struct json *v, const char *key, char out[UUID_SIZE], struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     if (s == NULL || uuid_parse(s, out) < 0)
         return err_set(err, ERR_PROTOCOL, 0, "%s is no UUID", key);
     return 0;
 }
 
-int field_sha256(const struct value *v, const char *key, char out[65], struct err *err)
+int field_sha256(const struct json *v, const char *key, char out[65], struct err *err)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *s = value_str(v);
+    const char *s = json_str(v);
     uint8_t digest[32];
 
     if (s == NULL || str_from_hex(s, strlen(s), digest, sizeof(digest)) < 0)
@@ -86,9 +85,9 @@ int field_sha256(const struct value *v, const char *key, char out[65], struct er
     return 0;
 }
 
-int field_time(const struct value *v, const char *key, int64_t *at_ms_r, struct err *err)
+int field_time(const struct json *v, const char *key, int64_t *at_ms_r, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
     int64_t at_ms;
 
     /* The clock also reads a date alone; 10 characters are one. */
@@ -98,9 +97,9 @@ int field_time(const struct value *v, const char *key, int64_t *at_ms_r, struct 
     return 0;
 }
 
-int field_domain(const struct value *v, const char *key, char **domain_r, struct err *err)
+int field_domain(const struct json *v, const char *key, char **domain_r, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     if (s == NULL)
         return err_set(err, ERR_PROTOCOL, 0, "%s is no string", key);
@@ -110,9 +109,9 @@ int field_domain(const struct value *v, const char *key, char **domain_r, struct
 }
 
 /* Schemes, paths and actions are for people's IMIDs, not for addresses within a message. */
-static int read_address(const struct value *v, const char *key, struct imid *id_r, struct err *err)
+static int read_address(const struct json *v, const char *key, struct imid *id_r, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     if (s == NULL)
         return err_set(err, ERR_PROTOCOL, 0, "%s is no string", key);
@@ -127,7 +126,7 @@ static int read_address(const struct value *v, const char *key, struct imid *id_
     return 0;
 }
 
-int field_address(const struct value *v, const char *key, char **address_r, struct err *err)
+int field_address(const struct json *v, const char *key, char **address_r, struct err *err)
 {
     struct imid id;
     struct str out = STR_INIT;
@@ -144,7 +143,7 @@ int field_address(const struct value *v, const char *key, char **address_r, stru
     return 0;
 }
 
-int field_recipient(const struct value *v, const char *key, char **address_r, struct err *err)
+int field_recipient(const struct json *v, const char *key, char **address_r, struct err *err)
 {
     struct imid id;
     struct str out = STR_INIT;
@@ -170,39 +169,38 @@ int field_unknown(const char *key, struct err *err)
     return err_set(err, ERR_PROTOCOL, 0, "unknown key \"%s\"", shown);
 }
 
-/* Members mostly come in the order of the table: looked for from behind the last one. */
-static int read_member(const struct value *member, const struct field *fields, size_t n, size_t *at,
-                       uint32_t *seen, void *ctx, struct err *err)
+struct walk {
+    const struct field *fields;
+    size_t n;
+    uint32_t seen;
+    void *ctx;
+    struct err *err;
+};
+
+static int read_member(void *ctx, const char *key, struct json *value)
 {
-    const char *key = value_key(member);
+    struct walk *w = ctx;
 
-    for (size_t k = 0; k < n; k++) {
-        size_t i = (*at + k) % n;
-
-        if (strcmp(fields[i].key, key) != 0)
+    for (size_t i = 0; i < w->n; i++) {
+        if (strcmp(w->fields[i].key, key) != 0)
             continue;
-        *at = i + 1;
-        *seen |= UINT32_C(1) << i;
-        return fields[i].read(ctx, member, key, err);
+        w->seen |= UINT32_C(1) << i;
+        return w->fields[i].read(w->ctx, value, key, w->err);
     }
-    return field_unknown(key, err);
+    return field_unknown(key, w->err);
 }
 
-int field_each(const struct value *object, const struct field *fields, size_t n, void *ctx,
+int field_each(const struct json *object, const struct field *fields, size_t n, void *ctx,
                struct err *err)
 {
-    const struct value *member;
-    uint32_t seen = 0;
-    size_t at = 0, left;
+    struct walk w = { .fields = fields, .n = n, .ctx = ctx, .err = err };
 
-    if (!value_is_map(object))
+    if (!json_is_map(object))
         return err_set(err, ERR_PROTOCOL, 0, "no JSON object");
-    left = value_size(object);
-    for (member = value_first(object); left > 0; left--, member = value_next(member))
-        if (read_member(member, fields, n, &at, &seen, ctx, err) < 0)
-            return -1;
+    if (json_each(object, read_member, &w) < 0)
+        return -1;
     for (size_t i = 0; i < n; i++)
-        if (fields[i].is_required && (seen & UINT32_C(1) << i) == 0)
+        if (fields[i].is_required && (w.seen & UINT32_C(1) << i) == 0)
             return err_set(err, ERR_PROTOCOL, 0, "%s is missing", fields[i].key);
     return 0;
 }

@@ -12,28 +12,28 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/uuid.h"
-#include "wire/value_private.h"
+#include "wire/json.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define FIELD_INTEGER_MAX ((1LL << 53) - 1)  /* I-JSON: what every reader keeps exactly */
 
-int field_text(const struct value *v, const char *key, size_t min, size_t max, const char **s_r,
+int field_text(const struct json *v, const char *key, size_t min, size_t max, const char **s_r,
                struct err *err);
-int field_integer(const struct value *v, const char *key, int64_t min, int64_t max, int64_t *v_r,
+int field_integer(const struct json *v, const char *key, int64_t min, int64_t max, int64_t *v_r,
                   struct err *err);
-int field_list(const struct value *v, const char *key, size_t min, size_t max, size_t *n_r,
+int field_list(const struct json *v, const char *key, size_t min, size_t max, size_t *n_r,
                struct err *err);
-int field_uuid(const struct value *v, const char *key, char out[UUID_SIZE], struct err *err);
-int field_sha256(const struct value *v, const char *key, char out[65], struct err *err);
+int field_uuid(const struct json *v, const char *key, char out[UUID_SIZE], struct err *err);
+int field_sha256(const struct json *v, const char *key, char out[65], struct err *err);
 /* RFC 3339 date-time, not a date alone. */
-int field_time(const struct value *v, const char *key, int64_t *at_ms_r, struct err *err);
-int field_domain(const struct value *v, const char *key, char **domain_r, struct err *err);
+int field_time(const struct json *v, const char *key, int64_t *at_ms_r, struct err *err);
+int field_domain(const struct json *v, const char *key, char **domain_r, struct err *err);
 /* local@domain, prepared. */
-int field_address(const struct value *v, const char *key, char **address_r, struct err *err);
+int field_address(const struct json *v, const char *key, char **address_r, struct err *err);
 /* local[+folder]@domain, local and domain prepared, the folder as written. */
-int field_recipient(const struct value *v, const char *key, char **address_r, struct err *err);
+int field_recipient(const struct json *v, const char *key, char **address_r, struct err *err);
 
 /* Append ,"key": and the value. */
 void field_add_text(struct str *out, const char *key, const char *s);
@@ -50,9 +50,9 @@ int field_unknown(const char *key, struct err *err);
 struct field {
     const char *key;
     bool is_required;
-    int (*read)(void *ctx, const struct value *v, const char *key, struct err *err);
+    int (*read)(void *ctx, const struct json *v, const char *key, struct err *err);
 };
-int field_each(const struct value *object, const struct field *fields, size_t n, void *ctx,
+int field_each(const struct json *object, const struct field *fields, size_t n, void *ctx,
                struct err *err);
 
 #endif

@@ -182,14 +182,14 @@ void message_format(struct str *out, const struct message *m)
 
 /* ---- reading ---- */
 
-static int read_id(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_id(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_uuid(v, key, ((struct message *)ctx)->id, err);
 }
 
-static int read_kind(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_kind(void *ctx, const struct json *v, const char *key, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     for (size_t i = MESSAGE_MAIL; s != NULL && i < N_ELEMENTS(kind_names); i++) {
         if (strcmp(s, kind_names[i]) == 0) {
@@ -200,22 +200,22 @@ static int read_kind(void *ctx, const struct value *v, const char *key, struct e
     return err_set(err, ERR_PROTOCOL, 0, "%s is none that is known", key);
 }
 
-static int read_origin(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_origin(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_domain(v, key, &((struct message *)ctx)->origin, err);
 }
 
-static int read_destination(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_destination(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_domain(v, key, &((struct message *)ctx)->destination, err);
 }
 
-static int read_from(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_from(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_address(v, key, &((struct message *)ctx)->from, err);
 }
 
-static int read_to(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_to(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     struct message *m = ctx;
     size_t n;
@@ -223,9 +223,8 @@ static int read_to(void *ctx, const struct value *v, const char *key, struct err
 
     if (field_list(v, key, 1, MESSAGE_RECIPIENTS_MAX, &n, err) < 0)
         return -1;
-    v = value_first(v);
-    for (size_t i = 0; i < n; i++, v = value_next(v)) {
-        if (field_recipient(v, key, &address, err) < 0)
+    for (size_t i = 0; i < n; i++) {
+        if (field_recipient(json_at(v, i), key, &address, err) < 0)
             return -1;
         append(&m->to, &m->n_to, address);
     }
@@ -233,7 +232,7 @@ static int read_to(void *ctx, const struct value *v, const char *key, struct err
 }
 
 /* Shown as the sender wrote them, but IMIDs they are. */
-static int read_for(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_for(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     struct message *m = ctx;
     struct imid id;
@@ -242,9 +241,8 @@ static int read_for(void *ctx, const struct value *v, const char *key, struct er
 
     if (field_list(v, key, 0, MESSAGE_RECIPIENTS_MAX, &n, err) < 0)
         return -1;
-    v = value_first(v);
-    for (size_t i = 0; i < n; i++, v = value_next(v)) {
-        if (field_text(v, key, 1, IMID_MAX_BYTES, &s, err) < 0)
+    for (size_t i = 0; i < n; i++) {
+        if (field_text(json_at(v, i), key, 1, IMID_MAX_BYTES, &s, err) < 0)
             return -1;
         if (imid_parse(s, &id, err) < 0)
             return err_prefix(err, "%s", key);
@@ -254,7 +252,7 @@ static int read_for(void *ctx, const struct value *v, const char *key, struct er
     return 0;
 }
 
-static int read_subject(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_subject(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const char *s;
 
@@ -264,12 +262,12 @@ static int read_subject(void *ctx, const struct value *v, const char *key, struc
     return 0;
 }
 
-static int read_date(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_date(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_time(v, key, &((struct message *)ctx)->date_ms, err);
 }
 
-static int read_expires(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_expires(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     int64_t at_ms;
 
@@ -281,9 +279,9 @@ static int read_expires(void *ctx, const struct value *v, const char *key, struc
     return 0;
 }
 
-static int read_flag(const struct value *v, const char *key, unsigned *flags, struct err *err)
+static int read_flag(const struct json *v, const char *key, unsigned *flags, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     if (s == NULL)
         return err_set(err, ERR_PROTOCOL, 0, "%s holds what is no string", key);
@@ -300,7 +298,7 @@ static int read_flag(const struct value *v, const char *key, unsigned *flags, st
     return 0;
 }
 
-static int read_flags(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_flags(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const unsigned both = MESSAGE_IMPORTANT | MESSAGE_UNIMPORTANT;
     struct message *m = ctx;
@@ -308,16 +306,15 @@ static int read_flags(void *ctx, const struct value *v, const char *key, struct 
 
     if (field_list(v, key, 0, MESSAGE_FLAGS_MAX, &n, err) < 0)
         return -1;
-    v = value_first(v);
-    for (size_t i = 0; i < n; i++, v = value_next(v))
-        if (read_flag(v, key, &m->flags, err) < 0)
+    for (size_t i = 0; i < n; i++)
+        if (read_flag(json_at(v, i), key, &m->flags, err) < 0)
             return -1;
     if ((m->flags & both) == both)
         return err_set(err, ERR_PROTOCOL, 0, "%s holds important and unimportant", key);
     return 0;
 }
 
-static int read_hops(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_hops(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     struct message *m = ctx;
     size_t n;
@@ -325,16 +322,15 @@ static int read_hops(void *ctx, const struct value *v, const char *key, struct e
 
     if (field_list(v, key, 0, MESSAGE_HOPS_MAX, &n, err) < 0)
         return -1;
-    v = value_first(v);
-    for (size_t i = 0; i < n; i++, v = value_next(v)) {
-        if (field_domain(v, key, &domain, err) < 0)
+    for (size_t i = 0; i < n; i++) {
+        if (field_domain(json_at(v, i), key, &domain, err) < 0)
             return -1;
         append(&m->hops, &m->n_hops, domain);
     }
     return 0;
 }
 
-static int read_part_name(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_part_name(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const char *s;
 
@@ -344,7 +340,7 @@ static int read_part_name(void *ctx, const struct value *v, const char *key, str
     return 0;
 }
 
-static int read_part_type(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_part_type(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const char *s;
 
@@ -356,9 +352,9 @@ static int read_part_type(void *ctx, const struct value *v, const char *key, str
     return 0;
 }
 
-static int read_part_class(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_part_class(void *ctx, const struct json *v, const char *key, struct err *err)
 {
-    const char *s = value_str(v);
+    const char *s = json_str(v);
 
     if (s == NULL || (strcmp(s, "content") != 0 && strcmp(s, "data") != 0))
         return err_set(err, ERR_PROTOCOL, 0, "%s is neither content nor data", key);
@@ -366,7 +362,7 @@ static int read_part_class(void *ctx, const struct value *v, const char *key, st
     return 0;
 }
 
-static int read_part_length(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_part_length(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     int64_t length;
 
@@ -376,7 +372,7 @@ static int read_part_length(void *ctx, const struct value *v, const char *key, s
     return 0;
 }
 
-static int read_part_sha256(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_part_sha256(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_sha256(v, key, ((struct part *)ctx)->sha256, err);
 }
@@ -389,7 +385,7 @@ static const struct field part_fields[] = {
     { "sha256", true, read_part_sha256 },
 };
 
-static int read_parts(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_parts(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     struct message *m = ctx;
     uint64_t size = 0;
@@ -397,11 +393,10 @@ static int read_parts(void *ctx, const struct value *v, const char *key, struct 
 
     if (field_list(v, key, 1, MESSAGE_PARTS_MAX, &n, err) < 0)
         return -1;
-    v = value_first(v);
-    for (size_t i = 0; i < n; i++, v = value_next(v)) {
+    for (size_t i = 0; i < n; i++) {
         struct part *p = message_add_part(m, NULL, NULL, false, 0, NULL);
 
-        if (field_each(v, part_fields, N_ELEMENTS(part_fields), p, err) < 0)
+        if (field_each(json_at(v, i), part_fields, N_ELEMENTS(part_fields), p, err) < 0)
             return err_prefix(err, "part %zu", i + 1);
         size += p->length; /* 1000 times 2^53 fits */
     }
@@ -410,7 +405,7 @@ static int read_parts(void *ctx, const struct value *v, const char *key, struct 
     return 0;
 }
 
-static int read_in_reply_to(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_in_reply_to(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_uuid(v, key, ((struct message *)ctx)->in_reply_to, err);
 }
@@ -452,7 +447,7 @@ static int check_whole(const struct message *m, struct err *err)
 
 int message_parse(const char *line, size_t len, struct message *m_r, struct err *err)
 {
-    struct value *j = NULL;
+    struct json *j = NULL;
     int rc = -1;
 
     message_init(m_r);
@@ -461,14 +456,14 @@ int message_parse(const char *line, size_t len, struct message *m_r, struct err 
                        MESSAGE_HEADER_MAX);
     if (memchr(line, '\n', len) != NULL)
         return err_set(err, ERR_PROTOCOL, 0, "the header is not one line");
-    j = value_parse(line, len, err);
+    j = json_parse(line, len, err);
     if (j == NULL || field_each(j, fields, N_ELEMENTS(fields), m_r, err) < 0)
         goto out;
     if (check_whole(m_r, err) < 0)
         goto out;
     rc = 0;
 out:
-    value_destroy(&j);
+    json_destroy(&j);
     if (rc < 0)
         message_clear(m_r);
     return rc;

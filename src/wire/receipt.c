@@ -117,17 +117,17 @@ void receipt_format(struct str *out, const struct receipt *r)
 
 /* ---- reading ---- */
 
-static int read_result_id(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_result_id(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_uuid(v, key, ((struct receipt_result *)ctx)->id, err);
 }
 
-static int read_result_to(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_result_to(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_recipient(v, key, &((struct receipt_result *)ctx)->to, err);
 }
 
-static int read_result_code(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_result_code(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     int64_t code;
 
@@ -137,7 +137,7 @@ static int read_result_code(void *ctx, const struct value *v, const char *key, s
     return 0;
 }
 
-static int read_result_text(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_result_text(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const char *s;
 
@@ -160,17 +160,17 @@ struct reading {
     bool has_results;
 };
 
-static int read_bundle(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_bundle(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_uuid(v, key, ((struct reading *)ctx)->receipt->bundle, err);
 }
 
-static int read_sha256(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_sha256(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     return field_sha256(v, key, ((struct reading *)ctx)->receipt->sha256, err);
 }
 
-static int read_results(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_results(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     struct reading *r = ctx;
     size_t n;
@@ -178,25 +178,25 @@ static int read_results(void *ctx, const struct value *v, const char *key, struc
     r->has_results = true;
     if (field_list(v, key, 1, RECEIPT_RESULTS_MAX, &n, err) < 0)
         return -1;
-    v = value_first(v);
-    for (size_t i = 0; i < n; i++, v = value_next(v)) {
-        if (field_each(v, result_fields, N_ELEMENTS(result_fields), append(r->receipt), err) < 0)
+    for (size_t i = 0; i < n; i++) {
+        if (field_each(json_at(v, i), result_fields, N_ELEMENTS(result_fields),
+                       append(r->receipt), err) < 0)
             return err_prefix(err, "result %zu", i + 1);
     }
     return 0;
 }
 
-static int read_refused(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_refused(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     struct reading *r = ctx;
 
-    r->receipt->refused = refusal_parse(value_str(v));
+    r->receipt->refused = refusal_parse(json_str(v));
     if (r->receipt->refused == REFUSED_NONE)
         return err_set(err, ERR_PROTOCOL, 0, "%s for a reason that is unknown", key);
     return 0;
 }
 
-static int read_text(void *ctx, const struct value *v, const char *key, struct err *err)
+static int read_text(void *ctx, const struct json *v, const char *key, struct err *err)
 {
     const char *s;
 
@@ -217,14 +217,14 @@ static const struct field fields[] = {
 int receipt_parse(const char *s, size_t len, struct receipt *r_r, struct err *err)
 {
     struct reading reading = { .receipt = r_r };
-    struct value *j = NULL;
+    struct json *j = NULL;
     int rc = -1;
 
     *r_r = (struct receipt){ 0 };
     if (len > RECEIPT_MAX_BYTES)
         return err_set(err, ERR_PROTOCOL, 0, "the receipt is longer than %d bytes",
                        RECEIPT_MAX_BYTES);
-    j = value_parse(s, len, err);
+    j = json_parse(s, len, err);
     if (j == NULL || field_each(j, fields, N_ELEMENTS(fields), &reading, err) < 0)
         goto out;
     if (reading.has_results == (r_r->refused != REFUSED_NONE)) {
@@ -237,7 +237,7 @@ int receipt_parse(const char *s, size_t len, struct receipt *r_r, struct err *er
     }
     rc = 0;
 out:
-    value_destroy(&j);
+    json_destroy(&j);
     if (rc < 0) {
         err_prefix(err, "receipt");
         receipt_clear(r_r);

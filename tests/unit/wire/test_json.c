@@ -45,6 +45,8 @@ static void what_is_not_i_json_is_refused(void **state)
         { "a second object",       "{}{}",                      0 },
         { "a NUL behind it",       "{}\0",                      3 },
         { "a NUL in a string",     "[\"a\0b\"]",                7 },
+        { "a NUL behind a number", "[1\0]",                     4 },
+        { "a NUL behind a word",   "[true\0]",                  7 },
         { "an escaped NUL",        "[\"a\\u0000b\"]",           0 },
         { "an escaped NUL in key", "{\"a\\u0000b\":1}",         0 },
         { "invalid UTF-8",         "[\"\xff\"]",                0 },
