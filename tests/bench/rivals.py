@@ -29,6 +29,7 @@ default_client_limit = 4000
 ssl = yes
 ssl_cert = <{crt}
 ssl_key = <{key}
+ssl_options = no_ticket
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = yes
 auth_mechanisms = plain
