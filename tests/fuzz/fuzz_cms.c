@@ -309,7 +309,7 @@ static void fuzz_any_receipt(const uint8_t *data, size_t len)
     struct str pem = STR_INIT, armor = STR_INIT, out = STR_INIT;
     struct certificate *c;
 
-    if (n > len - 2)
+    if (len < 2 || n > len - 2)
         return;
     to_armor("CERTIFICATE", data + 2, n, &pem);
     to_armor("CMS", data + 2 + n, len - 2 - n, &armor);
