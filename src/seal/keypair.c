@@ -83,6 +83,16 @@ static int read_certificate(const struct str *text, const char *path, X509 **x50
     return 0;
 }
 
+/* Does the private part go with the public one? What cannot be asked (-2) is not refused for it. */
+static bool is_whole(EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    int rc = ctx != NULL ? EVP_PKEY_pairwise_check(ctx) : 0;
+
+    EVP_PKEY_CTX_free(ctx);
+    return rc == 1 || rc == -2;
+}
+
 static int read_pair(const struct str *certificate, const char *certificate_path,
                      const struct str *key, const char *key_path, struct keypair *pair_r,
                      struct err *err)
@@ -90,11 +100,17 @@ static int read_pair(const struct str *certificate, const char *certificate_path
     if (read_certificate(certificate, certificate_path, &pair_r->certificate, err) < 0 ||
         read_key(key, key_path, &pair_r->key, err) < 0)
         goto fail;
-    if (X509_check_private_key(pair_r->certificate, pair_r->key) == 1)
+    /* The library compares the public parts; a damaged private one would sign what nobody takes. */
+    if (X509_check_private_key(pair_r->certificate, pair_r->key) != 1)
+        library_err(err, ERR_PERMANENT, STATUS_INTERNAL,
+                    "the key in %s does not belong to the certificate in %s", key_path,
+                    certificate_path);
+    else if (!is_whole(pair_r->key))
+        library_err(err, ERR_PERMANENT, STATUS_INTERNAL,
+                    "the key in %s is damaged: its private part does not go with its public one",
+                    key_path);
+    else
         return 0;
-    library_err(err, ERR_PERMANENT, STATUS_INTERNAL,
-                "the key in %s does not belong to the certificate in %s", key_path,
-                certificate_path);
 fail:
     keypair_clear(pair_r);
     return -1;

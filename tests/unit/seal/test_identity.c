@@ -351,6 +351,58 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     forge_clear(&g);
 }
 
+/* The key with one bit of its traditional DER flipped; from_end: counted from there. */
+static void write_damaged(const char *path, EVP_PKEY *key, size_t at, bool from_end)
+{
+    unsigned char *der = NULL;
+    int len = i2d_PrivateKey(key, &der);
+    const unsigned char *p = der;
+    EVP_PKEY *damaged;
+    FILE *out = fopen(path, "w");
+
+    assert_true(len > (int)at);
+    assert_non_null(out);
+    der[from_end ? (size_t)len - at : at] ^= 1;
+    damaged = d2i_AutoPrivateKey(NULL, &p, len);
+    assert_non_null(damaged);
+    assert_int_equal(PEM_write_PrivateKey(out, damaged, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(out);
+    assert_int_equal(chmod(path, 0600), 0);
+    EVP_PKEY_free(damaged);
+    OPENSSL_free(der);
+}
+
+/* Its public part is that of the certificate, and nothing that it signs would hold. */
+static void a_key_whose_private_part_is_damaged_is_refused(void **state)
+{
+    struct forge_certificate ec = { .names = { "op.example" } };
+    struct forge_certificate rsa = { .type = "RSA", .bits = 3072, .names = { "op.example" } };
+    const struct {
+        const struct forge_certificate *spec;
+        size_t at;
+        bool from_end;
+    } rows[] = {
+        {&ec,   20,  false}, /* the scalar */
+        { &rsa, 5,   true }, /* the inverse of q */
+        { &rsa, 500, true }, /* a prime's exponent */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct forged f = forge_certificate(rows[i].spec);
+        struct identity_files files = { fixture_folder(), fixture_path("op.crt"),
+                                        fixture_path("damaged.key") };
+        struct err err = { 0 };
+
+        fixture_write(files.certificate, f.certificate, strlen(f.certificate), 0644);
+        write_damaged(files.key, f.pkey, rows[i].at, rows[i].from_end);
+        assert_null(identity_load("op.example", &files, NULL, &err));
+        assert_int_equal(err.kind, ERR_PERMANENT);
+        assert_non_null(strstr(err.text, "damaged"));
+        forge_clear(&f);
+    }
+}
+
 static void a_key_with_a_passphrase_is_refused_and_nobody_is_asked(void **state)
 {
     struct forge_certificate spec = { .names = { "op.example" } };
@@ -408,6 +460,7 @@ int main(void)
         cmocka_unit_test(one_file_may_hold_both),
         cmocka_unit_test(an_operators_certificate_that_does_not_fit_is_refused_with_the_reason),
         cmocka_unit_test(files_that_do_not_fit_together_are_refused),
+        cmocka_unit_test(a_key_whose_private_part_is_damaged_is_refused),
         cmocka_unit_test(a_key_with_a_passphrase_is_refused_and_nobody_is_asked),
         cmocka_unit_test(a_certificate_that_the_world_may_change_is_refused),
     };
