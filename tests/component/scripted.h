@@ -11,6 +11,7 @@
 #include "mail/inbound.h"
 #include "xmpp/component.h"
 
+#include "lib/patience.h"
 #include "lib/test.h"
 
 #define SECRET "s3cret"
@@ -67,14 +68,14 @@ void world_listen(struct world *w, const char *address);
 /* Start the component and wait for the link. */
 void world_up(struct world *w);
 void world_turn(struct world *w);
-/* Turns until the condition holds, for at most 30 s of real time; else the test fails. */
-#define UNTIL(w, cond)                                                              \
-    do {                                                                            \
-        int64_t until_ = clock_mono_ms(clock_system()) + 30000;                     \
-        while (!(cond) && clock_mono_ms(clock_system()) < until_)                   \
-            world_turn(w);                                                          \
-        if (!(cond))                                                                \
-            fail_msg("never: %s", #cond);                                           \
+/* Turns until the condition holds, for at most 30 s (lib/patience.h); else the test fails. */
+#define UNTIL(w, cond)                                                                             \
+    do {                                                                                           \
+        int64_t until_ = clock_mono_ms(clock_system()) + patient_ms(30000);                        \
+        while (!(cond) && clock_mono_ms(clock_system()) < until_)                                  \
+            world_turn(w);                                                                         \
+        if (!(cond))                                                                               \
+            fail_msg("never: %s", #cond);                                                          \
     } while (0)
 /* A few turns in which things may happen that must not. */
 void world_settle(struct world *w);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/patience.h"
 #include "lib/store_failing.h"
 #include "lib/test.h"
 
@@ -151,18 +152,9 @@ static void turn_all(struct world *const *worlds)
     (void)nanosleep(&pause, NULL);
 }
 
-/* Under valgrind and sanitizers everything takes longer, and so does what is waited for. */
-static int patience(void)
-{
-    const char *slow = getenv("IMMP_TEST_SLOW");
-    int n = slow != NULL ? atoi(slow) : 1;
-
-    return n > 1 ? n : 1;
-}
-
 bool world_run(struct world *const *worlds, bool (*done)(void *ctx), void *ctx, int limit_ms)
 {
-    int64_t until = clock_mono_ms(clock_system()) + (int64_t)limit_ms * patience();
+    int64_t until = clock_mono_ms(clock_system()) + patient_ms(limit_ms);
 
     while (!done(ctx)) {
         if (clock_mono_ms(clock_system()) > until)

@@ -28,8 +28,8 @@ void world_destroy(struct world **wp);
 void world_restart(struct world *w);
 void world_shift(struct world *w, int64_t ms);   /* its clock jumps */
 
-/* Turn the worlds (NULL-ended) until done(ctx), at most limit_ms, or IMMP_TEST_SLOW (a number in
-   the environment) times as long. True if it was. */
+/* Turn the worlds (NULL-ended) until done(ctx), at most limit_ms (lib/patience.h). True if it
+   was. */
 bool world_run(struct world *const *worlds, bool (*done)(void *ctx), void *ctx, int limit_ms);
 void world_turns(struct world *const *worlds, int ms);   /* turn them for a while */
 /* Turn them until it is true; the test fails if it is not within 20 s. */

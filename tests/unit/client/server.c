@@ -18,6 +18,7 @@
 #include "seal/digest.h"
 #include "seal/password.h"
 
+#include "lib/patience.h"
 #include "lib/temp_dir.h"
 #include "lib/test.h"
 
@@ -250,7 +251,7 @@ static int step(struct server *s, const char *line)
 static void *play(void *ctx)
 {
     struct server *s = ctx;
-    struct timeval tv = { .tv_sec = 30 };
+    struct timeval tv = { .tv_sec = patient_ms(30) };
     char *save = NULL;
     int on = 1;
 
@@ -273,7 +274,7 @@ struct server *server_start(const char *script)
 {
     struct server *s = mem_zalloc(sizeof(*s));
     struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    struct timeval tv = { .tv_sec = 30 };
+    struct timeval tv = { .tv_sec = patient_ms(30) };
     socklen_t size = sizeof(sin);
 
     str_truncate(&server_taken, 0);

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 
+#include "lib/patience.h"
 #include "lib/temp_dir.h"
 #include "lib/test.h"
 #include "unit/client/server.h"
@@ -75,7 +76,7 @@ static struct outcome run_at(const char *words, const char *script, size_t width
     struct server *s;
     struct immp_error err;
     struct run r = { .options = &o, .look = { false, width }, .now_ms = INT64_C(1795490508123) };
-    struct immp_options opt = { .host = "127.0.0.1", .timeout_ms = 20000 };
+    struct immp_options opt = { .host = "127.0.0.1", .timeout_ms = (int)patient_ms(20000) };
 
     (void)parse(&o, words);
     if (o.command == COMMAND_SEND)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include "lib/patience.h"
 #include "lib/test.h"
 #include "unit/client/server.h"
 
@@ -37,7 +38,7 @@ static int patience_ms;
 
 static void be_patient(bool is_patient)
 {
-    patience_ms = is_patient ? 20000 : 400;
+    patience_ms = (int)patient_ms(is_patient ? 20000 : 400);
 }
 
 static struct immp_client *open_at(const char *port, struct pin *pin, struct immp_error *err)

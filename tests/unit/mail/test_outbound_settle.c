@@ -3,6 +3,7 @@
  * Tests of what answers mean: docs/xmpp.md, "The seal" (receipts, refusals). A receipt that does
  * not hold in any way leaves the mail in the queue.
  */
+#include "lib/patience.h"
 #include "lib/test.h"
 
 #include "mail/outbound.h"
@@ -310,7 +311,7 @@ static void only_recipients_that_are_not_settled_bounce_at_expiry(void **state)
 {
     struct scene *s = *state;
 
-    s->a->domain.expire_ms = 200;
+    s->a->domain.expire_ms = patient_ms(200);
     world_restart(s->a);
     forced_code = 703;
     forced_to = "bob@b.test";
