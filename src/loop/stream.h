@@ -73,10 +73,10 @@ struct stream_tls_hooks {
     void (*goodbye)(struct ssl_st *ssl);  /* write the close_notify */
     void (*explain)(unsigned long code, char *text, size_t size);  /* a library's error code in words */
     /*
-     * On a worker: answer the client's hello, or as much of it as `in` holds. What was not used
-     * stays in `in`, `out` is for the peer in any case. 0, or -1 and the library's error code.
+     * On a worker: answer the client's hello, or as much of it as `in` holds, which is used up.
+     * `out` is for the peer in any case. 0, or -1 and the library's error code.
      */
-    int (*shake)(struct ssl_st *ssl, struct str *in, struct str *out, unsigned long *code_r);
+    int (*shake)(struct ssl_st *ssl, const struct str *in, struct str *out, unsigned long *code_r);
     void (*hold)(struct ssl_st *ssl);     /* one more reference, so that the worker has its own */
     void (*release)(struct ssl_st *ssl);
 };

@@ -81,7 +81,6 @@ static void done(struct work *w)
     if (sh->rc < 0) {
         stream_tls_failed(s, sh->code);
     } else {
-        (void)evbuffer_prepend(bufferevent_get_input(s->wire), sh->in.s, sh->in.len);
         stream_read_on(s);
         if (stream_tls_unread(s) > 0)
             stream_tls_feed(s, "", 0);

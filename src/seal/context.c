@@ -201,19 +201,12 @@ void context_release(struct ssl_st *ssl)
     SSL_free(ssl);
 }
 
-static void read_all(BIO *bio, struct str *to)
-{
-    char *p;
-    long n = BIO_get_mem_data(bio, &p);
-
-    if (n > 0)
-        str_addn(to, p, (size_t)n);
-}
-
-int context_shake(struct ssl_st *ssl, struct str *in, struct str *out, unsigned long *code_r)
+int context_shake(struct ssl_st *ssl, const struct str *in, struct str *out, unsigned long *code_r)
 {
     BIO *from = BIO_new(BIO_s_mem()), *to = BIO_new(BIO_s_mem()), *was = SSL_get_rbio(ssl);
     int rc, why;
+    char *p;
+    long n;
 
     *code_r = 0;
     /* Its own way is put by, not freed. */
@@ -226,9 +219,9 @@ int context_shake(struct ssl_st *ssl, struct str *in, struct str *out, unsigned 
     why = SSL_get_error(ssl, rc);
     if (rc != 1 && why != SSL_ERROR_WANT_READ)
         *code_r = ERR_get_error();
-    str_clear(in);
-    read_all(from, in);
-    read_all(to, out);
+    n = BIO_get_mem_data(to, &p);
+    if (n > 0)
+        str_addn(out, p, (size_t)n);
     SSL_set_bio(ssl, was, was);
     ERR_clear_error();
     return rc == 1 || why == SSL_ERROR_WANT_READ ? 0 : -1;

@@ -39,8 +39,8 @@ int context_peer_fingerprint(struct ssl_st *ssl, char out[FINGERPRINT_SIZE], str
 
 void context_goodbye(struct ssl_st *ssl);  /* writes the close_notify, if the handshake was done */
 void context_explain(unsigned long code, char *text, size_t size);  /* OpenSSL's error code in words */
-/* The handshake's next step from what `in` holds, and its bytes for the peer. Any one thread at a time. */
-int context_shake(struct ssl_st *ssl, struct str *in, struct str *out, unsigned long *code_r);
+/* The handshake goes on with all that `in` holds; `out` is for the peer. Any one thread at a time. */
+int context_shake(struct ssl_st *ssl, const struct str *in, struct str *out, unsigned long *code_r);
 void context_hold(struct ssl_st *ssl);
 void context_release(struct ssl_st *ssl);
 
