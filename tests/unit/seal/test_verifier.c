@@ -159,11 +159,11 @@ static void a_table_says_what_the_library_says(void **state)
     static const size_t lengths[] = { 32, 48, 64 };
 
     (void)state;
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 2; k++) {
         EVP_PKEY *key = EVP_EC_gen("P-256");
         struct verifier *v = with_table(key);
 
-        for (int i = 0; i < 60; i++) {
+        for (int i = 0; i < 18; i++) {
             struct signature s = { .digest_len = lengths[i % 3] }, bad;
 
             RAND_bytes(s.digest, sizeof s.digest);
@@ -173,7 +173,7 @@ static void a_table_says_what_the_library_says(void **state)
                 memset(s.digest, 0xff, sizeof s.digest); /* more than the order */
             sign(key, &s);
             agree(v, key, &s, true);
-            for (size_t bit = (size_t)i % 7; bit < 8 * s.len; bit += 7) {
+            for (size_t bit = (size_t)i % 17; bit < 8 * s.len; bit += 17) {
                 bad = s;
                 bad.der[bit / 8] ^= (uint8_t)(1 << bit % 8);
                 agree(v, key, &bad, false);
