@@ -475,6 +475,34 @@ static void a_full_disk_while_the_log_is_copied_breaks_nothing(void **state)
     scene_end(s, state);
 }
 
+/* What a disk writes on its own while a store is made does not take its first commit back. */
+static void first_commit_of_a_new_store_is_kept(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 100; seed++) {
+        struct account a = { .address = mem_strdup("alice@a.example") }, found = { 0 };
+        struct suite s = { .st = NULL };
+
+        power_register();
+        temp_dir_make(s.dir);
+        power_leak(s.dir, 30, seed);
+        assert_result(&s, 0, store_open("sqlite:test.db", s.dir, &s.st, &s.err));
+        assert_result(&s, 1, account_put(s.st, &a, &s.err));
+        assert_result(&s, 0, store_commit(s.st, &s.err));
+        power_cut(s.dir);
+        store_close(&s.st);
+        power_restore(s.dir);
+        assert_result(&s, 0, store_open("sqlite:test.db", s.dir, &s.st, &s.err));
+        if (account_get(s.st, "alice@a.example", &found, &s.err) != 1)
+            fail_msg("seed %u: the account is gone", seed);
+        store_close(&s.st);
+        power_forget(s.dir);
+        temp_dir_remove(s.dir);
+        account_clear(&found);
+        account_clear(&a);
+    }
+}
+
 /* The same scenario on a disk that only says that it syncs: these tests can fail. */
 static void store_whose_syncs_do_nothing_is_caught(void **state)
 {
@@ -499,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_sync_of_the_stores_own_thread_may_fail),
         cmocka_unit_test(what_a_failed_commit_left_in_the_cache_takes_nothing_with_it),
         cmocka_unit_test(a_full_disk_while_the_log_is_copied_breaks_nothing),
+        cmocka_unit_test(first_commit_of_a_new_store_is_kept),
         cmocka_unit_test(store_whose_syncs_do_nothing_is_caught),
     };
 

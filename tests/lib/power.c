@@ -3,7 +3,8 @@
  * See power.h. A file's whole content is kept in memory with a bit for each sector that differs
  * from the disk's. Databases keep the system's file below them for its locks and shared memory
  * (which is rebuilt after a crash, so it is no matter of power); logs and journals have neither,
- * and exist as real files only after their first sync, which syncs their directory too.
+ * and exist as real files only after their first sync, which syncs their directory too, as the
+ * first sync by each handle does: what was removed before is gone for good from then on.
  */
 #include "config.h"
 
@@ -56,6 +57,7 @@ struct file {
 struct handle {
     struct sqlite_pass pass; /* first member; below a database, behind this struct; else NULL */
     struct file *file;
+    bool has_synced;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -409,6 +411,17 @@ static bool sync_fails(struct file *f)
     return true;
 }
 
+static int sync_file(struct handle *h)
+{
+    int rc = persist(h);
+
+    if (rc == SQLITE_OK && h->pass.under == NULL && !h->has_synced) {
+        disk_sync_names(h->file->machine);
+        h->has_synced = true;
+    }
+    return rc;
+}
+
 static int file_sync(sqlite3_file *file, int flags)
 {
     struct handle *h = of(file);
@@ -420,7 +433,7 @@ static int file_sync(sqlite3_file *file, int flags)
         if (sync_fails(h->file))
             forget_dirty(h);
         else
-            rc = h->file->machine->lies ? SQLITE_OK : persist(h);
+            rc = h->file->machine->lies ? SQLITE_OK : sync_file(h);
     }
     (void)pthread_mutex_unlock(&lock);
     return rc;
