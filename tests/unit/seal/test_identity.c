@@ -351,8 +351,8 @@ static void files_that_do_not_fit_together_are_refused(void **state)
     forge_clear(&g);
 }
 
-/* The key with one bit of its traditional DER flipped; from_end: counted from there. */
-static void write_damaged(const char *path, EVP_PKEY *key, size_t at, bool from_end)
+/* The key with a bit flipped at two octets (or one) of its traditional DER. */
+static void write_damaged(const char *path, EVP_PKEY *key, const size_t at[2])
 {
     unsigned char *der = NULL;
     int len = i2d_PrivateKey(key, &der);
@@ -360,9 +360,11 @@ static void write_damaged(const char *path, EVP_PKEY *key, size_t at, bool from_
     EVP_PKEY *damaged;
     FILE *out = fopen(path, "w");
 
-    assert_true(len > (int)at);
+    assert_true(len > (int)at[0] && len > (int)at[1]);
     assert_non_null(out);
-    der[from_end ? (size_t)len - at : at] ^= 1;
+    der[at[0]] ^= 1;
+    if (at[1] != 0)
+        der[at[1]] ^= 1;
     damaged = d2i_AutoPrivateKey(NULL, &p, len);
     assert_non_null(damaged);
     assert_int_equal(PEM_write_PrivateKey(out, damaged, NULL, NULL, 0, NULL, NULL), 1);
@@ -379,12 +381,10 @@ static void a_key_whose_private_part_is_damaged_is_refused(void **state)
     struct forge_certificate rsa = { .type = "RSA", .bits = 3072, .names = { "op.example" } };
     const struct {
         const struct forge_certificate *spec;
-        size_t at;
-        bool from_end;
+        size_t at[2];
     } rows[] = {
-        {&ec,   20,  false}, /* the scalar */
-        { &rsa, 5,   true }, /* the inverse of q */
-        { &rsa, 500, true }, /* a prime's exponent */
+        {&ec,   { 20 }       }, /* the scalar */
+        { &rsa, { 600, 1400 }}, /* d, and what the library uses in its place while that is right */
     };
 
     (void)state;
@@ -395,7 +395,7 @@ static void a_key_whose_private_part_is_damaged_is_refused(void **state)
         struct err err = { 0 };
 
         fixture_write(files.certificate, f.certificate, strlen(f.certificate), 0644);
-        write_damaged(files.key, f.pkey, rows[i].at, rows[i].from_end);
+        write_damaged(files.key, f.pkey, rows[i].at);
         assert_null(identity_load("op.example", &files, NULL, &err));
         assert_int_equal(err.kind, ERR_PERMANENT);
         assert_non_null(strstr(err.text, "damaged"));
