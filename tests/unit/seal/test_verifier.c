@@ -205,11 +205,11 @@ static void a_signature_is_der_and_nothing_else(void **state)
     t.der[t.len++] = 0; /* something follows it */
     agree(v, key, &t, false);
     t = s;
-    memmove(t.der + 2, t.der + 1, t.len++ - 1); /* a length in the long form */
+    memcpy(t.der + 2, s.der + 1, t.len++ - 1); /* a length in the long form */
     t.der[1] = 0x81;
     agree(v, key, &t, false);
     t = s;
-    memmove(t.der + 5, t.der + 4, t.len++ - 4); /* a number with a zero in front */
+    memcpy(t.der + 5, s.der + 4, t.len++ - 4); /* a number with a zero in front */
     t.der[1]++;
     t.der[3]++;
     t.der[4] = 0;
