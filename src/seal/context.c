@@ -203,17 +203,24 @@ void context_release(struct ssl_st *ssl)
 
 int context_shake(struct ssl_st *ssl, const struct str *in, struct str *out, unsigned long *code_r)
 {
-    BIO *from = BIO_new(BIO_s_mem()), *to = BIO_new(BIO_s_mem()), *was = SSL_get_rbio(ssl);
+    BIO *from, *to, *was = SSL_get_rbio(ssl);
     int rc, why;
     char *p;
     long n;
 
     *code_r = 0;
-    /* Its own way is put by, not freed. */
-    if (from == NULL || to == NULL || (was != NULL && BIO_up_ref(was) != 1))
-        abort();
     ERR_clear_error();
-    (void)BIO_write(from, in->s, (int)in->len);
+    from = BIO_new(BIO_s_mem());
+    to = BIO_new(BIO_s_mem());
+    /* Its own way is put by, not freed. */
+    if (from == NULL || to == NULL || BIO_write(from, in->s, (int)in->len) != (int)in->len ||
+        (was != NULL && BIO_up_ref(was) != 1)) {
+        *code_r = ERR_get_error(); /* there was no memory */
+        ERR_clear_error();
+        BIO_free(from);
+        BIO_free(to);
+        return -1;
+    }
     SSL_set_bio(ssl, from, to);
     rc = SSL_do_handshake(ssl);
     why = SSL_get_error(ssl, rc);
