@@ -6,6 +6,7 @@ the first DELIVER to the last receipt. drain: all are in the queue before, and t
 the time is from the link's being up to the last receipt. In both, all are in the mailbox at the
 end. The probe sends payloads of the same size, one an IQ, neither sealed nor stored."""
 
+import itertools
 import time
 
 import measure
@@ -19,6 +20,7 @@ WINDOWS = (1, 16, 64, 256)
 ALICE, BOB = ("alice@a.test", "wonder land"), ("bob@b.test", "builder")
 LIMITS = '  limits { message = "50M" quota = "500G" stanza = 65536 }'
 CLIENTS = 16
+FOLDERS = itertools.count()   # other parts have pairs of the same servers
 
 
 class Pair:
@@ -29,7 +31,7 @@ class Pair:
         self.ctx = ctx
         domains = ("a.test", "b.test")
         self.world = world.World(
-            ctx.folder(f"path-{name}"), ctx.build, dict.fromkeys(domains, kind),
+            ctx.folder(f"path-{name}-{next(FOLDERS)}"), ctx.build, dict.fromkeys(domains, kind),
             daemon={d: {"level": "info", "extra": LIMITS} for d in domains},
             server={d: {"extra": extra if kind == "prosody" else "",
                         "components": {f"raw.{d}": world.SECRET}} for d in domains})
