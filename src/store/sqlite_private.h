@@ -173,6 +173,8 @@ int sqlite_schema_check(struct sqlite *db, struct err *err);
 /* Bring it up to date. 0 or -1. */
 int sqlite_schema_migrate(struct sqlite *db, struct err *err);
 extern const int sqlite_schema_version;
+/* The number that a pragma, or any such statement, answers with. 0 or -1. */
+int sqlite_pragma(struct sqlite *db, const char *sql, int64_t *v_r, struct err *err);
 /* SQL that makes version n of version n - 1, from 1; for tests too. */
 const char *sqlite_schema_step(int n);
 

@@ -119,7 +119,7 @@ const char *sqlite_schema_step(int n)
     return n >= 1 && n <= sqlite_schema_version ? steps[n - 1] : NULL;
 }
 
-static int pragma(struct sqlite *db, const char *sql, int64_t *v_r, struct err *err)
+int sqlite_pragma(struct sqlite *db, const char *sql, int64_t *v_r, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(db->h, sql, -1, &s, NULL);
@@ -136,9 +136,9 @@ int sqlite_schema_check(struct sqlite *db, struct err *err)
 {
     int64_t id = 0, tables = 0, version = 0;
 
-    if (pragma(db, "PRAGMA application_id", &id, err) < 0 ||
-        pragma(db, "PRAGMA user_version", &version, err) < 0 ||
-        pragma(db, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
+    if (sqlite_pragma(db, "PRAGMA application_id", &id, err) < 0 ||
+        sqlite_pragma(db, "PRAGMA user_version", &version, err) < 0 ||
+        sqlite_pragma(db, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
         return -1;
     if (id != APPLICATION_ID && (id != 0 || tables != 0))
         return err_set(err, ERR_PERMANENT, STATUS_STORAGE,
@@ -159,7 +159,7 @@ static int migrate_to(struct sqlite *db, int64_t n, struct err *err)
     if (sqlite_exec(db, "BEGIN IMMEDIATE", "migrate", err) < 0)
         return -1;
     /* Another process may have been faster. */
-    if (pragma(db, "PRAGMA user_version", &version, err) < 0)
+    if (sqlite_pragma(db, "PRAGMA user_version", &version, err) < 0)
         goto out;
     (void)snprintf(number, sizeof(number), "PRAGMA user_version = %lld", (long long)n);
     if (version < n &&
@@ -181,7 +181,7 @@ int sqlite_schema_migrate(struct sqlite *db, struct err *err)
 {
     int64_t version = 0;
 
-    if (pragma(db, "PRAGMA user_version", &version, err) < 0)
+    if (sqlite_pragma(db, "PRAGMA user_version", &version, err) < 0)
         return -1;
     for (int64_t n = version + 1; n <= sqlite_schema_version; n++)
         if (migrate_to(db, n, err) < 0)

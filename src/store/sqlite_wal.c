@@ -134,34 +134,22 @@ static int open_own(struct sqlite_wal *w, struct sqlite *db, struct err *err)
     return rc == SQLITE_OK ? 0 : sqlite_err(db, rc, "open for checkpoints", err);
 }
 
-static int read_page_size(struct sqlite_wal *w, struct sqlite *db, struct err *err)
-{
-    sqlite3_stmt *s = NULL;
-    int rc = sqlite3_prepare_v2(w->h, "PRAGMA page_size", -1, &s, NULL);
-
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW) {
-        w->step_pages = STEP_BYTES / sqlite3_column_int(s, 0);
-        w->high_pages = HIGH_BYTES / sqlite3_column_int(s, 0);
-    }
-    (void)sqlite3_finalize(s);
-    return rc == SQLITE_ROW ? 0 : sqlite_err(db, rc, "open for checkpoints", err);
-}
-
 int sqlite_wal_start(struct sqlite *db, struct err *err)
 {
     struct sqlite_wal *w = mem_zalloc(sizeof(*w));
     pthread_attr_t attr;
     sigset_t all, old;
+    int64_t page_bytes = 0;
     int rc;
 
     (void)pthread_mutex_init(&w->mutex, NULL);
     (void)pthread_cond_init(&w->cond, NULL);
     w->path = mem_strdup(db->path);
     w->disk = db->disk;
-    if (open_own(w, db, err) < 0 || read_page_size(w, db, err) < 0)
+    if (open_own(w, db, err) < 0 || sqlite_pragma(db, "PRAGMA page_size", &page_bytes, err) < 0)
         goto fail;
+    w->step_pages = (int)(STEP_BYTES / page_bytes);
+    w->high_pages = (int)(HIGH_BYTES / page_bytes);
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     /* Signals are the loop thread's. */
