@@ -31,15 +31,14 @@
  * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back:
  * and that far at once, because of two big sizes one is as bad as the other (a default Prosody).
  */
-static const struct { int window, size; double gain;
-} steps[] = {
-    {-1,  +1, 0.98},
-    { 0,  +1, 0.98},
-    { +1, 0,  1.04},
-    { +1, -1, 1.06},
-    { 0,  -1, 1.06},
-    { -1, 0,  0.97},
-    { +3, -3, 1.06},
+static const struct { int window, size; double gain; } steps[] = {
+    { -1, +1, 0.98 },
+    { 0,  +1, 0.98 },
+    { +1, 0,  1.04 },
+    { +1, -1, 1.06 },
+    { 0,  -1, 1.06 },
+    { -1, 0,  0.97 },
+    { +3, -3, 1.06 },
 };
 
 /* ---- the grid ---- */

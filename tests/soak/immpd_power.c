@@ -6,8 +6,8 @@
  *   IMMP_POWER_DIR    the directory of the database
  *   IMMP_POWER_LEAK   percent of written sectors that reach the disk before they are synced
  *   IMMP_POWER_SEED   which
- *   IMMP_POWER_BREAK  the n-th sync of immp.db fails, and the system drops what it should have
- * written IMMP_POWER_LIES   1: syncs do nothing: to see that the harness notices
+ *   IMMP_POWER_BREAK  the n-th sync of immp.db fails, and its unwritten pages are dropped
+ *   IMMP_POWER_LIES   1: syncs do nothing: to see that the harness notices
  */
 #include "config.h"
 
