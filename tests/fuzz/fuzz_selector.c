@@ -37,6 +37,20 @@ static void add_time(struct str *out, const char *key, int64_t at_ms)
     str_addf(out, ",%s=%s", key, time);
 }
 
+/* A comma would end the item: an address that has one is written as a URI, which may encode it. */
+static void add_from(struct str *out, const char *from)
+{
+    bool is_uri = strchr(from, ',') != NULL;
+
+    str_addf(out, ",from=%s", is_uri ? "imid:" : "");
+    for (; *from != '\0'; from++) {
+        if (is_uri && (*from == ',' || *from == '%'))
+            str_addf(out, "%%%02x", (unsigned)*from);
+        else
+            str_addc(out, *from);
+    }
+}
+
 static void write_selector(struct str *out, const struct selector *sel)
 {
     static const char *const names[] = { "unread", "read", "important", "flagged" };
@@ -46,7 +60,7 @@ static void write_selector(struct str *out, const struct selector *sel)
         if ((sel->flags & 1u << i) != 0)
             str_addf(out, ",%s", names[i]);
     if (sel->from != NULL)
-        str_addf(out, ",from=%s", sel->from);
+        add_from(out, sel->from);
     if (sel->since_ms != INT64_MIN)
         add_time(out, "since", sel->since_ms);
     if (sel->before_ms != INT64_MAX)
