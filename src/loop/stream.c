@@ -152,6 +152,24 @@ void stream_read_off(struct stream *s)
     (void)event_del(s->readable);
 }
 
+/* The kernel forgets it with the next answer: it is said again behind each read. */
+static void acknowledge(const struct stream *s)
+{
+#ifdef TCP_QUICKACK
+    int on = 1;
+
+    if (s->is_prompt)
+        (void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+#else
+    (void)s;
+#endif
+}
+
+void stream_acknowledge_at_once(struct stream *s)
+{
+    s->is_prompt = true;
+}
+
 /* Returns how much came. */
 static size_t read_some(struct stream *s)
 {
@@ -172,6 +190,7 @@ static size_t read_some(struct stream *s)
         stream_fail(s, false, NULL);
         return 0;
     }
+    acknowledge(s);
     s->input_ms = s->loop->now_ms;
     if (s->tls != NULL) {
         stream_tls_feed(s, s->loop->scratch, (size_t)got);

@@ -99,6 +99,14 @@ uint64_t stream_bytes_out(const struct stream *s);    /* handed to the kernel si
 /* No input for so long brings idle; 0 never. */
 void stream_set_idle(struct stream *s, int64_t idle_ms);
 
+/*
+ * From now on, acknowledge what comes as soon as it is read. A peer with Nagle's algorithm on (a
+ * Prosody as it is installed) holds back the rest of what it has until its last bytes are
+ * acknowledged, and the kernel puts that off by 40 ms in the hope of an answer to carry it. Costs a
+ * segment a read. Nothing happens on a Unix socket, or where the kernel has no TCP_QUICKACK.
+ */
+void stream_acknowledge_at_once(struct stream *s);
+
 /* "192.0.2.1" or "unix", for logs and limits. */
 const char *stream_address(const struct stream *s);
 /* Unix sockets: the peer's credentials. 0, or -1. */

@@ -46,6 +46,7 @@ struct stream {
     bool is_broken;       /* the socket is of no use any more */
     bool is_high;         /* more than STREAM_LOW was pending: drained is owed */
     bool is_dirty;        /* in the loop's list for the flush */
+    bool is_prompt;       /* acknowledges what it reads at once */
     bool tls_waits;       /* stream_start_tls() was called; the clear text before it has to leave */
     bool tls_is_server;
     bool owes_hello;      /* a server's handshake has not begun */

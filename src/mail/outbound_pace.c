@@ -17,8 +17,12 @@
 
 #include "base/macros.h"
 
-#define WINDOW_START  3      /* 8 bundles … */
-#define SIZE_START    2      /* … of 16 KiB: the middle, a few steps from any optimum */
+/*
+ * Two bundles of 64 KiB. Big ones from the start: they cost both ends and the servers half the CPU
+ * of the same bytes in small ones, and short backlogs are over before a search has found out.
+ */
+#define WINDOW_START  1
+#define SIZE_START    4
 #define MEASURE_MS    100
 #define MEASURE_MAX_MS 3000  /* of a slow path: a few answers must do */
 #define ANSWERS_MIN   8
@@ -29,7 +33,10 @@
  * Steps in the grid: one dimension alone, or one for the other at the same bytes under way. Bigger
  * first, and for as little as the same goodput: a bundle's own signatures cost both ends 0.3 ms,
  * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back:
- * and that far at once, because of two big sizes one is as bad as the other (a default Prosody).
+ * and that far at once, because of two big sizes one is as bad as the other. As far in the other
+ * direction: a Prosody as it is installed takes small stanzas well, and big ones twice as well if
+ * there is one at a time, and nothing between the two (docs/performance.md). A step that leads out
+ * of the grid ends at its edge.
  */
 static const struct { int window, size; double gain; } steps[] = {
     { -1, +1, 0.98 },
@@ -39,14 +46,31 @@ static const struct { int window, size; double gain; } steps[] = {
     { 0,  -1, 1.06 },
     { -1, 0,  0.97 },
     { +3, -3, 1.06 },
+    { -PACE_WINDOWS, +4, 1.0 },
 };
 
 /* ---- the grid ---- */
 
-static bool is_cell(const struct pace *p, int window, int size)
+static bool is_size(const struct pace *p, int size)
 {
-    return window >= 0 && window < PACE_WINDOWS && size >= 0 && size < PACE_SIZES &&
+    return size >= 0 && size < PACE_SIZES &&
            ((size_t)PACE_SIZE_MIN << size) <= MAX(p->ceiling, PACE_SIZE_MIN);
+}
+
+/* Where a step from home leads. False: nowhere. */
+static bool step_to(const struct pace *p, size_t k, int *window_r, int *size_r)
+{
+    int w = p->home_window + steps[k].window, s = p->home_size + steps[k].size;
+
+    if (steps[k].window == -PACE_WINDOWS) {
+        w = 0;
+        while (!is_size(p, s) && s > p->home_size)
+            s--;
+    }
+    *window_r = w;
+    *size_r = s;
+    return w >= 0 && w < PACE_WINDOWS && is_size(p, s) &&
+           (w != p->home_window || s != p->home_size);
 }
 
 static void stand_on(struct pace *p, int window, int size, size_t in_flight)
@@ -79,10 +103,10 @@ static int next_step(struct pace *p, int64_t now_ms)
 {
     for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
         size_t k = (i + (size_t)p->direction) % N_ELEMENTS(steps);
-        int w = p->home_window + steps[k].window, s = p->home_size + steps[k].size;
         const struct pace_cell *c;
+        int w, s;
 
-        if (!is_cell(p, w, s))
+        if (!step_to(p, k, &w, &s))
             continue;
         c = &p->cells[w][s];
         if (c->rate <= 0 ||
@@ -96,9 +120,10 @@ static int next_step(struct pace *p, int64_t now_ms)
 static size_t step_taken(const struct pace *p)
 {
     size_t k = 0;
+    int w, s;
 
-    while (k + 1 < N_ELEMENTS(steps) && (p->home_window + steps[k].window != p->window ||
-                                         p->home_size + steps[k].size != p->size))
+    while (k + 1 < N_ELEMENTS(steps) &&
+           (!step_to(p, k, &w, &s) || w != p->window || s != p->size))
         k++;
     return k;
 }
@@ -109,7 +134,7 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
     struct pace_cell *c = &p->cells[p->window][p->size];
     double rate = (double)p->bytes * 1000.0 / (double)MAX(now_ms - p->begun_ms, 1);
     bool is_home = p->window == p->home_window && p->size == p->home_size;
-    int k;
+    int k, window, size;
 
     c->rate = is_home && c->rate > 0 ? (c->rate + rate) / 2 : rate;
     c->tried_ms = now_ms;
@@ -126,8 +151,8 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
         }
     }
     k = next_step(p, now_ms);
-    if (k >= 0)
-        stand_on(p, p->home_window + steps[k].window, p->home_size + steps[k].size, in_flight);
+    if (k >= 0 && step_to(p, (size_t)k, &window, &size))
+        stand_on(p, window, size, in_flight);
     else
         stand_on(p, p->home_window, p->home_size, 0);
 }
@@ -161,7 +186,7 @@ void pace_set_limit(struct pace *p, size_t start, size_t limit)
     start = MIN(MAX(start, PACE_FLOOR), STANZA_MAX);
     p->limit = limit == 0 ? start : MIN(limit, STANZA_MAX);
     p->ceiling = MIN(start, p->limit);
-    while (p->home_size > 0 && !is_cell(p, p->home_window, p->home_size))
+    while (p->home_size > 0 && !is_size(p, p->home_size))
         p->home_size--;
     p->proofs = 0;
     stand_on(p, p->home_window, p->home_size, 0);
@@ -186,7 +211,7 @@ bool pace_died(struct pace *p, size_t stanza)
     if (stanza < p->ceiling / 2 || half >= p->ceiling)
         return false;
     p->ceiling = half;
-    while (p->home_size > 0 && !is_cell(p, p->home_window, p->home_size))
+    while (p->home_size > 0 && !is_size(p, p->home_size))
         p->home_size--;
     stand_on(p, p->home_window, p->home_size, 0);
     return true;

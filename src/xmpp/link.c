@@ -234,6 +234,8 @@ static void try_now(struct link *l)
     l->stream = stream_connect(l->cfg.loop, l->server, l->cfg.port, &stream_events, l, &err);
     if (l->stream == NULL)
         link_end(l, CAUSE_LOST, NULL, "%s", err.text);
+    else
+        stream_acknowledge_at_once(l->stream);
 }
 
 void link_start(struct link *l)
