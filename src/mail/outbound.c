@@ -462,7 +462,7 @@ static int show(void *ctx, const char *key, void *value)
         .destination = p->destination,
         .state = outbound_path_state(p),
         .address = p->address,
-        .in_flight = p->in_flight,
+        .in_flight = p->under_way,
         .window = pace_window(&p->pace),
         .stanza_bytes = pace_size(&p->pace),
         .rests_until_ms = p->rests_until_ms,

@@ -13,6 +13,10 @@
  * No bundle leaves before the claim of its entries is on disk (its seal is mostly still being made
  * then): where that commit fails, an entry may be one that its client was told is not accepted.
  *
+ * One more than the window has room for is sealed ahead while more waits than a bundle holds, so
+ * that it leaves in the moment in which another is answered. A path whose best window is one
+ * bundle would stand still otherwise, for as long as reading, signing and sealing take.
+ *
  * The worker gets bytes and keys only. It never sees the path, and the path never waits for it:
  * a flight whose path or owner is gone is dropped by its id.
  */
@@ -361,17 +365,14 @@ static void set_fresh(struct flight *f, bool is_fresh)
     }
 }
 
-/* Sealed, and its claim is on disk. */
 static void depart(struct flight *f)
 {
     struct path *p = f->path;
     struct outbound *o = f->o;
 
-    if (p->state != PATH_SENDING || p->address == NULL) {
-        outbound_settle_return(f, p->last_error);
-        return;
-    }
     f->phase = FLIGHT_SENT;
+    f->sent_ms = clock_mono_ms(o->m->clock);
+    p->under_way++;
     f->stanza = ELEMENT_BYTES + f->armor.len;
     o->counters.bundles++;
     o->counters.messages += f->n;
@@ -382,6 +383,37 @@ static void depart(struct flight *f)
     o->transport->seal(o->transport->self, p->origin, p->destination, p->address, f->bundle,
                        f->armor.s, f->armor.len, f->token, outbound_settle_answer, o);
     str_clear(&f->armor);
+}
+
+void outbound_bundle_next(struct path *p)
+{
+    struct flight *f;
+
+    while ((f = p->waiting) != NULL) {
+        bool is_sending = p->state == PATH_SENDING && p->address != NULL;
+
+        if (is_sending && p->under_way >= pace_window(&p->pace))
+            return;
+        p->waiting = f->next_waiting;
+        if (p->waiting == NULL)
+            p->waiting_last = &p->waiting;
+        if (is_sending)
+            depart(f);
+        else
+            outbound_settle_return(f, p->last_error);
+    }
+}
+
+/* Sealed, and its claim is on disk. */
+static void sealed(struct flight *f)
+{
+    struct path *p = f->path;
+
+    f->phase = FLIGHT_SEALED;
+    f->next_waiting = NULL;
+    *p->waiting_last = f;
+    p->waiting_last = &f->next_waiting;
+    outbound_bundle_next(p);
 }
 
 /* Its entries are as they were before the claim, or were never there: nothing is to be put back. */
@@ -409,7 +441,7 @@ void outbound_bundle_committed(struct outbound *o, bool ok)
         if (!ok)
             forget(f);
         else if (f->phase == FLIGHT_SEALED)
-            depart(f);
+            sealed(f);
     }
 }
 
@@ -433,7 +465,7 @@ static void done(struct work *w)
     } else if (f->fresh_at != NULL) {
         f->phase = FLIGHT_SEALED;
     } else {
-        depart(f);
+        sealed(f);
     }
     outbound_pump(o);
 }
@@ -499,6 +531,8 @@ int outbound_bundle_begin(struct path *p, struct err *err)
         n = take_due(&t, err);
         rc = n < 0 ? -1 : 0;
     }
+    p->is_long = p->n_held > 0 || f->n >= BUNDLE_MESSAGES_MAX ||
+                 f->bytes + p->average >= t.capacity;
     if (rc == 0)
         rc = bounce_all(&t, err);
     if (rc == 0 && f->n > 0)

@@ -26,6 +26,7 @@
 #define MEASURE_MS    100
 #define MEASURE_MAX_MS 3000  /* of a slow path: a few answers must do */
 #define ANSWERS_MIN   8
+#define STAYS         3      /* measurements of home behind a try that did not pay: most of the time */
 #define PROOFS        8      /* before the ceiling is doubled */
 #define STANZA_MAX    (256u * 1024)
 
@@ -89,13 +90,13 @@ static struct pace_cell *home(struct pace *p)
 /*
  * How long a neighbour that was tried and not taken is left alone. A bigger stanza is tried again
  * soon: one measurement that something else on the machine has spoilt must not keep the path at
- * small ones, which cost both ends several times the CPU.
+ * small ones, which cost both ends several times the CPU. size: the step's, in the grid.
  */
-static int64_t patience(double rate, double best, bool is_bigger)
+static int64_t patience(double rate, double best, int size)
 {
-    if (is_bigger)
+    if (size > 0)
         return rate < 0.5 * best ? 30000 : rate < 0.85 * best ? 4000 : 1000;
-    return rate < 0.5 * best ? 120000 : rate < 0.85 * best ? 30000 : 10000;
+    return rate < 0.5 * best ? 120000 : rate < 0.85 * best ? 30000 : size < 0 ? 10000 : 3000;
 }
 
 /* The next neighbour of home to try, the way that paid last first. -1: none now. */
@@ -110,7 +111,7 @@ static int next_step(struct pace *p, int64_t now_ms)
             continue;
         c = &p->cells[w][s];
         if (c->rate <= 0 ||
-            now_ms - c->tried_ms > patience(c->rate, home(p)->rate, steps[k].size > 0))
+            now_ms - c->tried_ms > patience(c->rate, home(p)->rate, steps[k].size))
             return (int)k;
     }
     return -1;
@@ -134,6 +135,7 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
     struct pace_cell *c = &p->cells[p->window][p->size];
     double rate = (double)p->bytes * 1000.0 / (double)MAX(now_ms - p->begun_ms, 1);
     bool is_home = p->window == p->home_window && p->size == p->home_size;
+    bool is_known = c->rate > 0;
     int k, window, size;
 
     c->rate = is_home && c->rate > 0 ? (c->rate + rate) / 2 : rate;
@@ -147,8 +149,12 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
             p->direction = (int)taken;
         } else {
             stand_on(p, p->home_window, p->home_size, in_flight);
-            return;   /* home is measured again before anything else is tried */
+            p->stays = is_known ? STAYS : 0;
+            return;
         }
+    } else if (p->stays > 0 && --p->stays > 0) {
+        stand_on(p, p->home_window, p->home_size, 0);
+        return;
     }
     k = next_step(p, now_ms);
     if (k >= 0 && step_to(p, (size_t)k, &window, &size))

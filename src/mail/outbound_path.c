@@ -110,6 +110,7 @@ static void rest(struct path *p, int64_t ms, const struct err *err)
     else
         loop_timer_set(p->timer, ms);
     enter(p, PATH_RESTING);
+    outbound_bundle_next(p);
 }
 
 /* The link of our domain is down: nothing is tried, and nothing counts as a failure of the peer. */
@@ -377,6 +378,12 @@ static bool is_open(struct path *p)
     return true;
 }
 
+/* May one more bundle be begun? Ahead of the window only while more waits than one holds. */
+static bool has_room(const struct path *p)
+{
+    return p->in_flight < pace_window(&p->pace) + (p->is_long ? OUTBOUND_AHEAD : 0);
+}
+
 bool outbound_path_step(struct path *p)
 {
     struct err err;
@@ -389,7 +396,7 @@ bool outbound_path_step(struct path *p)
             idle(p);
         return false;
     }
-    if (p->in_flight >= pace_window(&p->pace) || !is_open(p))
+    if (!has_room(p) || !is_open(p))
         return false;
     enter(p, PATH_SENDING);
     rc = outbound_bundle_begin(p, &err);
@@ -403,7 +410,7 @@ bool outbound_path_step(struct path *p)
             idle(p);
         return false;
     }
-    return p->in_flight < pace_window(&p->pace);
+    return has_room(p);
 }
 
 void outbound_path_hold(struct path *p, int64_t entry, bool is_solo)
@@ -433,6 +440,7 @@ struct path *outbound_path_create(struct outbound *o, const char *key, const cha
     p->domain = d;
     p->state = PATH_IDLE;
     p->average = AVERAGE_START;
+    p->waiting_last = &p->waiting;
     p->active_ms = clock_mono_ms(o->m->clock);
     p->timer = loop_timer_create(o->m->loop, timer_fired, p);
     pace_init(&p->pace, d->stanza_bytes, 0);

@@ -31,6 +31,7 @@
 #define OUTBOUND_RETRY_MS      (5LL * 60 * 1000)     /* where the domain has no schedule */
 #define OUTBOUND_BUSY_MS       1000                  /* first rest for a peer that is overloaded */
 #define OUTBOUND_STORE_MS      1000                  /* after a failed commit */
+#define OUTBOUND_AHEAD         1                     /* bundles sealed beyond the window */
 
 enum path_state {
     PATH_NONE = 0,
@@ -59,7 +60,10 @@ struct path {
     size_t advertised;             /* max-stanza of the peer; 0 unknown */
     struct pace pace;
     size_t average;                /* bytes of a message, smoothed */
-    size_t in_flight;
+    size_t in_flight;              /* bundles begun and not ended */
+    size_t under_way;              /* of these, what the transport has and nobody has answered */
+    struct flight *waiting, **waiting_last;  /* sealed ahead, until the window has room */
+    bool is_long;                  /* the last bundle closed by its size: more than it waited */
     bool has_more;                 /* something may be due */
     bool has_deferred;             /* something may become due later */
     bool is_ready;                 /* in outbound.ready */
@@ -94,7 +98,7 @@ struct flying {
 enum flight_phase {
     FLIGHT_NONE = 0,
     FLIGHT_SEALING,   /* on a worker */
-    FLIGHT_SEALED,    /* waits for the commit of the turn that claimed it */
+    FLIGHT_SEALED,    /* waits for the commit of the turn that claimed it, or for the window */
     FLIGHT_SENT,      /* the transport has it */
     FLIGHT_CHECKING,  /* its receipt is on a worker */
 };
@@ -108,6 +112,7 @@ struct flight {
     uint64_t number;               /* in the order of beginning */
     struct flight *next_fresh;     /* in outbound.fresh */
     struct flight **fresh_at;      /* NULL: its claim is on disk */
+    struct flight *next_waiting;   /* in path.waiting */
     enum flight_phase phase;
     uint64_t job;                  /* on a worker; 0 none */
     char bundle[UUID_SIZE];
@@ -115,7 +120,7 @@ struct flight {
     struct flying *items;
     size_t n, cap;
     bool is_solo;
-    int64_t begun_ms;              /* monotonic */
+    int64_t begun_ms, sent_ms;     /* monotonic */
     size_t bytes;                  /* of its messages: header, signature, octets */
     size_t sealing;                /* counted in outbound.sealing */
     size_t stanza;                 /* bytes of the stanza, about */
@@ -184,6 +189,8 @@ void outbound_path_hold(struct path *p, int64_t entry, bool is_solo);
 int outbound_bundle_begin(struct path *p, struct err *err);
 /* The commit of the turn in which they were claimed: those that are sealed leave, or all go. */
 void outbound_bundle_committed(struct outbound *o, bool ok);
+/* What was sealed ahead leaves as far as the window has room, or goes back if the path does not send. */
+void outbound_bundle_next(struct path *p);
 void outbound_bundle_destroy(struct flight *f);
 
 /* ---- outbound_settle.c ---- */

@@ -38,6 +38,7 @@ static void leave(struct flight *f)
 {
     (void)idmap_del(f->o->flights, f->token);
     f->path->in_flight--;
+    f->path->under_way -= f->phase == FLIGHT_SENT;
     f->path->active_ms = clock_mono_ms(f->o->m->clock);
     outbound_ready(f->path);
 }
@@ -311,7 +312,7 @@ static void settle_results(struct flight *f)
     o->counters.receipts++;
     leave(f);
     if (pace_answered(&p->pace, clock_mono_ms(o->m->clock),
-                      clock_mono_ms(o->m->clock) - f->begun_ms, f->stanza, f->bytes, p->in_flight,
+                      clock_mono_ms(o->m->clock) - f->sent_ms, f->stanza, f->bytes, p->in_flight,
                       p->has_more))
         outbound_path_persist(p);
     outbound_path_good(p);
@@ -486,6 +487,7 @@ static int take_receipt(struct flight *f, const char *receipt, size_t len, struc
     f->sign = certificate_ref(pair.sign);
     str_addn(&f->armor, receipt, len);
     f->phase = FLIGHT_CHECKING;
+    f->path->under_way--;
     f->work.run = run;
     f->work.done = done;
     f->job = worker_submit(o->m->worker, &f->work);
@@ -501,8 +503,10 @@ void outbound_settle_answer(void *ctx, uint64_t token, const char *receipt, size
 
     if (f == NULL || f->phase != FLIGHT_SENT)
         return;   /* given up long ago, or answered twice */
-    if (err == NULL && take_receipt(f, receipt, len, &bad) == 0)
+    if (err == NULL && take_receipt(f, receipt, len, &bad) == 0) {
+        outbound_bundle_next(f->path);
         return;
+    }
     if (err == NULL)
         o->counters.bad_receipts++;
     outbound_settle_failed(f, err != NULL ? err : &bad);

@@ -4,6 +4,8 @@
 
 #include "loop/stream.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -566,6 +568,71 @@ static void the_peer_of_a_unix_socket_is_known(void **state)
     assert_null(stream_tls(p->stream));
 }
 
+/* ---- acknowledging ---- */
+
+/* Two ends of a TCP connection over loopback. */
+static void tcp_pair(int sv[2])
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    sv[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(sv[0], (struct sockaddr *)&at, sizeof(at)), 0);
+    sv[1] = accept(listener, NULL, NULL);
+    assert_true(sv[1] >= 0);
+    close(listener);
+}
+
+/* Does the kernel wait for an answer to carry the acknowledgement of what was just read? */
+static bool is_put_off(int fd)
+{
+    int at_once = -1;
+    socklen_t len = sizeof(at_once);
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &at_once, &len), 0);
+    return at_once == 0;
+}
+
+/* Say it, and turn until it is read. */
+static void say_over_tcp(struct pair *p, const char *s)
+{
+    size_t all = p->got.len + strlen(s);
+
+    pair_say(p, s);
+    for (int i = 0; i < 1000 && p->got.len < all; i++) {
+        pair_turns(p, 1);
+        (void)usleep(i * 10);
+    }
+    assert_int_equal(p->got.len, all);
+}
+
+/* A conversation makes the kernel put acknowledgements off; so it must be told behind each read. */
+static void what_is_read_is_acknowledged_at_once_where_that_is_asked(void **state)
+{
+    (void)state;
+    for (int is_asked = 0; is_asked < 2; is_asked++) {
+        struct pair *p;
+        int sv[2];
+
+        tcp_pair(sv);
+        p = pair_of(sv[0], sv[1]);
+        if (is_asked)
+            stream_acknowledge_at_once(p->stream);
+        for (int i = 0; i < 5; i++) {
+            say_over_tcp(p, "one");
+            stream_write(p->stream, "two", 3);
+            pair_turns(p, 1);
+            say_over_tcp(p, "three");
+        }
+        assert_int_equal(is_put_off(sv[0]), !is_asked);
+        pair_destroy(&p);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -597,6 +664,7 @@ int main(void)
         T(a_loop_that_ends_drops_what_still_closes),
         T(a_thousand_closing_streams_are_enough),
         T(the_peer_of_a_unix_socket_is_known),
+        cmocka_unit_test(what_is_read_is_acknowledged_at_once_where_that_is_asked),
     };
 
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

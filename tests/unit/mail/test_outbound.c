@@ -246,13 +246,16 @@ static void silence_is_a_failure(void **state)
 static void answers_may_come_twice_and_out_of_order(void **state)
 {
     struct scene *s = *state;
+    size_t window;
 
     world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
     scene_deliver(s);   /* keys are known, the path is open */
-    scene_hook(s, FAKE_RECEIPT, 5, FAKE_HOLD, NULL);
-    for (int i = 0; i < 5; i++) {
+    window = scene_path(s)->window;
+    assert_true(window > 1);
+    scene_hook(s, FAKE_RECEIPT, (int)window, FAKE_HOLD, NULL);
+    for (size_t i = 0; i < window; i++) {
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
-        WORLD_UNTIL(s->worlds, fake_held(s->net) == (size_t)i + 1);
+        WORLD_UNTIL(s->worlds, fake_held(s->net) == i + 1);
     }
     fake_release(s->net, true);
     scene_deliver(s);
@@ -264,7 +267,7 @@ static void answers_may_come_twice_and_out_of_order(void **state)
     for (int i = 0; i < 3; i++)
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
     scene_deliver(s);
-    assert_int_equal(bobs(s), 12);
+    assert_int_equal(bobs(s), 1 + window + 3 + 3);
     assert_int_equal(out(s)->bad_receipts, 0);
 }
 
@@ -290,6 +293,80 @@ static void window_bounds_what_is_under_way(void **state)
     assert_int_equal(bobs(s), 41);
     /* What had to wait went together. */
     assert_true(out(s)->bundles <= 1 + 8 + 5);
+}
+
+static int count_claimed(void *ctx, const struct queue_entry *q)
+{
+    *(size_t *)ctx += q->lease_ms > 0;
+    return 0;
+}
+
+static size_t claimed(struct scene *s)
+{
+    size_t n = 0;
+    struct err err;
+
+    assert_true(queue_each(s->a->mail.store, NULL, count_claimed, &n, &err) >= 0);
+    return n;
+}
+
+/* Ten messages, each as much as a bundle holds; as many as the window has room for are under way. */
+static void fill_the_window(struct scene *s)
+{
+    world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+    scene_deliver(s);
+    scene_hook(s, FAKE_SEAL, 1000, FAKE_HOLD, NULL);
+    for (int i = 0; i < 10; i++)
+        world_send(s->a, "alice@a.test", "bob@b.test", 40000, 0);
+    WORLD_UNTIL(s->worlds, fake_held(s->net) >= scene_path(s)->window);
+    world_turns(s->worlds, 50);
+    assert_int_equal(fake_held(s->net), scene_path(s)->window);
+}
+
+static void one_more_is_sealed_ahead_of_a_full_window(void **state)
+{
+    struct scene *s = *state;
+    size_t window;
+
+    fill_the_window(s);
+    window = scene_path(s)->window;
+    assert_int_equal(scene_path(s)->in_flight, window);
+    assert_int_equal(out(s)->bundles, 1 + window);
+    WORLD_UNTIL(s->worlds, claimed(s) == window + 1);
+    world_turns(s->worlds, 50);
+    assert_int_equal(claimed(s), window + 1);
+    scene_hook(s, FAKE_SEAL, 0, FAKE_PASS, NULL);
+    fake_release(s->net, false);
+    scene_deliver(s);
+    assert_int_equal(bobs(s), 11);
+    assert_int_equal(out(s)->bundles, 11);
+}
+
+static void what_was_sealed_ahead_goes_back_when_the_path_fails(void **state)
+{
+    struct scene *s = *state;
+
+    s->a->domain.expire_ms = 40;   /* makes the sweep run often; entries keep their own time */
+    world_restart(s->a);
+    s->a->domain.expire_ms = 5LL * 24 * 3600 * 1000;
+    fill_the_window(s);
+    WORLD_UNTIL(s->worlds, claimed(s) == scene_path(s)->window + 1);
+    s->a->domain.expire_ms = 40;
+    s->a->retry_ms[0] = 60 * 1000;
+    world_shift(s->a, 4 * 60 * 1000 + 1000);
+    world_shift(s->b, 4 * 60 * 1000 + 1000);
+    WORLD_UNTIL(s->worlds, out(s)->failures > 0);
+    world_turns(s->worlds, 20);
+    assert_string_equal(scene_state(s), "resting");
+    assert_int_equal(claimed(s), 0);
+    assert_int_equal(scene_path(s)->in_flight, 0);
+    assert_int_equal(world_queued(s->a), 10);
+    scene_hook(s, FAKE_SEAL, 0, FAKE_PASS, NULL);
+    fake_release(s->net, false);
+    world_shift(s->a, 70 * 1000);
+    world_shift(s->b, 70 * 1000);
+    scene_deliver(s);
+    assert_int_equal(bobs(s), 11);
 }
 
 /* ---- expiry ---- */
@@ -486,6 +563,8 @@ int main(void)
         T(silence_is_a_failure),
         T(answers_may_come_twice_and_out_of_order),
         T(window_bounds_what_is_under_way),
+        T(one_more_is_sealed_ahead_of_a_full_window),
+        T(what_was_sealed_ahead_goes_back_when_the_path_fails),
         T(expired_mail_bounces_also_while_its_path_rests),
         T(claimed_entries_go_again_after_a_restart),
         T(nothing_is_delivered_twice_when_the_sender_dies_before_the_receipt),

@@ -59,7 +59,7 @@ static double slow_link(double kib, double window)
 
 static const struct model models[] = {
     { "prosody, default", prosody_default, 4,  120, 257, 0.95 },
-    { "small is better",  small_is_better, 6,  0,   40,  0.85 },
+    { "small is better",  small_is_better, 6,  0,   64,  0.85 },
     { "prosody, tuned",   prosody_tuned,   4,  220, 257, 0.95 },
     { "ejabberd",         ejabberd,        2,  220, 257, 0.95 },
     { "30 kB/s",          slow_link,       40, 0,   257, 0.95 },
