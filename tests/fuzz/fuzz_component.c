@@ -21,6 +21,7 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -316,15 +317,29 @@ static void answer_seals(bool with_error, size_t *done)
     }
 }
 
+/* What the server has said, on one stream after the other. */
 struct saying {
     struct str piece, all;
+    size_t *begins;        /* where in it a stream begins that is not the first */
+    size_t n_begins;
+    uint64_t stream;       /* of the listener's: the last one that something was said on */
     size_t answered;
     bool with_error;
 };
 
+static uint64_t stream_number(void)
+{
+    return stream_listener_counters(world.server.listener)->accepted;
+}
+
 static void say(struct saying *s)
 {
     if (world.server.stream != NULL && s->piece.len > 0) {
+        if (s->stream != stream_number()) {
+            s->stream = stream_number();
+            s->begins = mem_realloc(s->begins, (s->n_begins + 1) * sizeof(*s->begins));
+            s->begins[s->n_begins++] = s->all.len;
+        }
         stream_write(world.server.stream, s->piece.s, s->piece.len);
         str_addn(&s->all, s->piece.s, s->piece.len);
         turns(3);
@@ -398,17 +413,23 @@ static bool is_up(void)
 static void check_debts(const struct saying *said, bool from_start, bool all)
 {
     struct map *debts = map_create();
-    struct ledger theirs = ledger_open(debts, false), ours = ledger_open(debts, true);
+    struct ledger ours = ledger_open(debts, true);
 
-    if (!from_start)
-        ledger_read(&theirs, HEAD, strlen(HEAD));
-    ledger_read(&theirs, str_c(&said->all), said->all.len);
+    for (size_t i = 0; i <= said->n_begins; i++) {
+        size_t begin = i > 0 ? said->begins[i - 1] : 0;
+        size_t end = i < said->n_begins ? said->begins[i] : said->all.len;
+        struct ledger theirs = ledger_open(debts, false);
+
+        if (!from_start)
+            ledger_read(&theirs, HEAD, strlen(HEAD));
+        ledger_read(&theirs, str_c(&said->all) + begin, end - begin);
+        ledger_close(&theirs);
+    }
     ledger_read(&ours, HEAD, strlen(HEAD));
     for (size_t i = 0; i < world.server.n_heard; i++)
         ledger_read(&ours, world.server.heard[i], strlen(world.server.heard[i]));
     (void)map_each(debts, settle_one, &all);
     map_destroy(&debts);
-    ledger_close(&theirs);
     ledger_close(&ours);
 }
 
@@ -429,6 +450,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if ((data[0] & 16u) != 0 && !from_start)
         world.server.manner = MANNER_MUTE;
     downs = world.downs;
+    said.stream = stream_number();
     if ((data[0] & 2u) != 0)
         ask();
     converse(&said, data + 2, len - 2, data[1], (data[0] & 8u) != 0);
@@ -445,5 +467,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     check_answers(!is_destroyed);
     str_clear(&said.piece);
     str_clear(&said.all);
+    free(said.begins);
     return 0;
 }
