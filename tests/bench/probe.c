@@ -2,12 +2,13 @@
 /*
  * What two XMPP servers carry when a component costs nothing: a raw XEP-0114 probe.
  *
- *   probe [-s OCTETS] [-w WINDOW] [-t SECONDS] FROM-JID FROM-HOST TO-JID TO-HOST [PORT]
+ *   probe [-a] [-s OCTETS] [-w WINDOW] [-t SECONDS] FROM-JID FROM-HOST TO-JID TO-HOST [PORT]
  *
  * It attaches as a component at both servers and sends IQs from the one to the other, one payload
  * of so many octets each, neither sealed nor stored; each is answered with an empty result. So
  * many are under way at once. The components' secret comes from standard input. A line of JSON
- * tells the round trips of the time, after a quarter of it as much again for warming up.
+ * tells the round trips of the time, after a quarter of it as much again for warming up. -a: what
+ * is read is acknowledged at once, as the daemon does it.
  *
  * Lean on purpose: it looks for the ends of stanzas and parses nothing.
  */
@@ -48,6 +49,7 @@ static size_t octets = 4096, window = 16;
 static char *payload;
 static char tag[32]; /* what ids of this run begin with */
 static uint64_t next_id, n_answers;
+static bool acks_at_once;
 static bool is_flowing; /* each answer brings the next question */
 static double *since;   /* by id modulo window */
 static double sum_ms;
@@ -173,6 +175,7 @@ static size_t stanza_length(const char *s, size_t len, size_t from)
 
 static void receive(struct end *e)
 {
+    static const int acks_on = 1;
     size_t at = 0, seen = e->in.len;
     ssize_t n;
 
@@ -182,6 +185,8 @@ static void receive(struct end *e)
         die(e->jid, "the server has hung up");
     if (n < 0)
         return;
+    if (acks_at_once)
+        (void)setsockopt(e->fd, IPPROTO_TCP, TCP_QUICKACK, &acks_on, sizeof(acks_on));
     e->in.len += (size_t)n;
     e->in.s[e->in.len] = '\0';
     while (at < e->in.len) {
@@ -336,8 +341,11 @@ int main(int argc, char **argv)
     uint16_t port;
     int o;
 
-    while ((o = getopt(argc, argv, "s:w:t:")) != -1) {
+    while ((o = getopt(argc, argv, "as:w:t:")) != -1) {
         switch (o) {
+        case 'a':
+            acks_at_once = true;
+            break;
         case 's':
             octets = strtoul(optarg, NULL, 10);
             break;
@@ -352,7 +360,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind < 4 || window == 0 || fgets(secret, sizeof(secret), stdin) == NULL) {
-        (void)fputs("usage: probe [-s OCTETS] [-w WINDOW] [-t SECONDS] FROM-JID FROM-HOST TO-JID "
+        (void)fputs("usage: probe [-a] [-s OCTETS] [-w WINDOW] [-t SECONDS] FROM-JID FROM-HOST TO-JID "
                     "TO-HOST [PORT] <secret\n",
                     stderr);
         return 2;
