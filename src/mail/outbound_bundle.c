@@ -365,6 +365,7 @@ static void set_fresh(struct flight *f, bool is_fresh)
     }
 }
 
+/* The window has room for it. */
 static void depart(struct flight *f)
 {
     struct path *p = f->path;

@@ -36,9 +36,10 @@
  * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back:
  * and that far at once, because of two big sizes one is as bad as the other. As far in the other
  * direction: a Prosody as it is installed takes small stanzas well, and big ones twice as well if
- * there is one at a time, and nothing between the two (docs/performance.md). A step that leads out
- * of the grid ends at its edge.
+ * there is one at a time, and nothing between the two (docs/performance.md). That last step leads
+ * to a window of one from wherever home is, and to the biggest size it may where 16 times is more.
  */
+#define TO_ONE (-PACE_WINDOWS)
 static const struct { int window, size; double gain; } steps[] = {
     { -1, +1, 0.98 },
     { 0,  +1, 0.98 },
@@ -47,7 +48,7 @@ static const struct { int window, size; double gain; } steps[] = {
     { 0,  -1, 1.06 },
     { -1, 0,  0.97 },
     { +3, -3, 1.06 },
-    { -PACE_WINDOWS, +4, 1.0 },
+    { TO_ONE, +4, 1.0 },
 };
 
 /* ---- the grid ---- */
@@ -63,7 +64,7 @@ static bool step_to(const struct pace *p, size_t k, int *window_r, int *size_r)
 {
     int w = p->home_window + steps[k].window, s = p->home_size + steps[k].size;
 
-    if (steps[k].window == -PACE_WINDOWS) {
+    if (steps[k].window == TO_ONE) {
         w = 0;
         while (!is_size(p, s) && s > p->home_size)
             s--;
@@ -99,22 +100,21 @@ static int64_t patience(double rate, double best, int size)
     return rate < 0.5 * best ? 120000 : rate < 0.85 * best ? 30000 : size < 0 ? 10000 : 3000;
 }
 
-/* The next neighbour of home to try, the way that paid last first. -1: none now. */
-static int next_step(struct pace *p, int64_t now_ms)
+/* The next neighbour of home to try, the way that paid last first. False: none now. */
+static bool next_cell(struct pace *p, int64_t now_ms, int *window_r, int *size_r)
 {
     for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
         size_t k = (i + (size_t)p->direction) % N_ELEMENTS(steps);
         const struct pace_cell *c;
-        int w, s;
 
-        if (!step_to(p, k, &w, &s))
+        if (!step_to(p, k, window_r, size_r))
             continue;
-        c = &p->cells[w][s];
+        c = &p->cells[*window_r][*size_r];
         if (c->rate <= 0 ||
             now_ms - c->tried_ms > patience(c->rate, home(p)->rate, steps[k].size))
-            return (int)k;
+            return true;
     }
-    return -1;
+    return false;
 }
 
 /* Which step led from home to the cell in use. */
@@ -136,7 +136,7 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
     double rate = (double)p->bytes * 1000.0 / (double)MAX(now_ms - p->begun_ms, 1);
     bool is_home = p->window == p->home_window && p->size == p->home_size;
     bool is_known = c->rate > 0;
-    int k, window, size;
+    int window, size;
 
     c->rate = is_home && c->rate > 0 ? (c->rate + rate) / 2 : rate;
     c->tried_ms = now_ms;
@@ -156,8 +156,7 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
         stand_on(p, p->home_window, p->home_size, 0);
         return;
     }
-    k = next_step(p, now_ms);
-    if (k >= 0 && step_to(p, (size_t)k, &window, &size))
+    if (next_cell(p, now_ms, &window, &size))
         stand_on(p, window, size, in_flight);
     else
         stand_on(p, p->home_window, p->home_size, 0);

@@ -220,14 +220,20 @@ static void link_that_is_down_costs_nothing_and_its_return_is_used_at_once(void 
     assert_int_equal(out(s)->failures, 0);
 }
 
+/* From the next start. Entries keep their own time. */
+static void sweep_often(struct scene *s)
+{
+    s->a->domain.expire_ms = 40;
+    world_restart(s->a);
+    s->a->domain.expire_ms = 5LL * 24 * 3600 * 1000;
+}
+
 /* A bundle that nobody answers is given up before its leases end. */
 static void silence_is_a_failure(void **state)
 {
     struct scene *s = *state;
 
-    s->a->domain.expire_ms = 40;   /* makes the sweep run often; entries keep their own time */
-    world_restart(s->a);
-    s->a->domain.expire_ms = 5LL * 24 * 3600 * 1000;
+    sweep_often(s);
     scene_hook(s, FAKE_SEAL, 1, FAKE_LOSE, NULL);
     world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
     WORLD_UNTIL(s->worlds, s->times == 0);
@@ -346,9 +352,7 @@ static void what_was_sealed_ahead_goes_back_when_the_path_fails(void **state)
 {
     struct scene *s = *state;
 
-    s->a->domain.expire_ms = 40;   /* makes the sweep run often; entries keep their own time */
-    world_restart(s->a);
-    s->a->domain.expire_ms = 5LL * 24 * 3600 * 1000;
+    sweep_often(s);
     fill_the_window(s);
     WORLD_UNTIL(s->worlds, claimed(s) == scene_path(s)->window + 1);
     s->a->domain.expire_ms = 40;
