@@ -6,8 +6,13 @@
  * either direction, and no server says so; only goodput tells. So the search stands on a cell of
  * the grid (its home), measures it, and now and then tries a neighbour for one measurement. It
  * moves when that paid, else goes back and leaves the neighbour alone for a while, the longer the
- * worse it was. More bytes under way must earn clearly more, so that the window shrinks to what
- * the path drains: no server's queue is filled for nothing.
+ * worse it was. A wider window must earn clearly more, and twice in a row, because at first it only
+ * fills what was empty: so it shrinks to what the path drains, and no server's queue is filled for
+ * nothing.
+ *
+ * Answers come in bursts: the peer takes what arrived in one turn, and answers when it is on disk.
+ * So a measurement is of whole rounds, as many answers as the window or a multiple, and ends at
+ * the place in a burst at which it began.
  *
  * Only a path with a backlog is measured. One that sends all it has at once has nothing to gain.
  */
@@ -24,6 +29,7 @@
 #define WINDOW_START  1
 #define SIZE_START    4
 #define MEASURE_MS    100
+#define MEASURE_MIN_MS 30    /* where it is not half of home's */
 #define MEASURE_MAX_MS 3000  /* of a slow path: a few answers must do */
 #define ANSWERS_MIN   8
 #define STAYS         3      /* measurements of home behind a try that did not pay: most of the time */
@@ -33,13 +39,16 @@
 /*
  * Steps in the grid: one dimension alone, or one for the other at the same bytes under way. Bigger
  * first, and for as little as the same goodput: a bundle's own signatures cost both ends 0.3 ms,
- * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back:
- * and that far at once, because of two big sizes one is as bad as the other. As far in the other
- * direction: a Prosody as it is installed takes small stanzas well, and big ones twice as well if
- * there is one at a time, and nothing between the two (docs/performance.md). That last step leads
- * to a window of one from wherever home is, and to the biggest size it may where 16 times is more.
+ * whatever is in it. Where big stanzas do harm they do so clearly, so it must be clear to go back.
+ *
+ * Two steps lead far, because what lies between may be worse than either end (docs/performance.md):
+ * to stanzas of a message or two, with the same bytes under way; and to one stanza at a time,
+ * sixteen times bigger or the biggest there may be.
  */
-#define TO_ONE (-PACE_WINDOWS)
+#define TO_ONE   (-PACE_WINDOWS)
+#define TO_SMALL (-PACE_SIZES)
+#define SMALL    1         /* 8 KiB */
+#define SMALL_WINDOW 4     /* 16 at most */
 static const struct { int window, size; double gain; } steps[] = {
     { -1, +1, 0.98 },
     { 0,  +1, 0.98 },
@@ -47,7 +56,7 @@ static const struct { int window, size; double gain; } steps[] = {
     { +1, -1, 1.06 },
     { 0,  -1, 1.06 },
     { -1, 0,  0.97 },
-    { +3, -3, 1.06 },
+    { 0, TO_SMALL, 1.06 },
     { TO_ONE, +4, 1.0 },
 };
 
@@ -68,6 +77,9 @@ static bool step_to(const struct pace *p, size_t k, int *window_r, int *size_r)
         w = 0;
         while (!is_size(p, s) && s > p->home_size)
             s--;
+    } else if (steps[k].size == TO_SMALL && p->home_size > SMALL) {
+        w = MIN(p->home_window + p->home_size - SMALL, SMALL_WINDOW);
+        s = SMALL;
     }
     *window_r = w;
     *size_r = s;
@@ -79,6 +91,7 @@ static void stand_on(struct pace *p, int window, int size, size_t in_flight)
 {
     p->window = window;
     p->size = size;
+    p->has_paid = false;
     p->begun_ms = -1;
     p->skip = in_flight;
 }
@@ -86,6 +99,11 @@ static void stand_on(struct pace *p, int window, int size, size_t in_flight)
 static struct pace_cell *home(struct pace *p)
 {
     return &p->cells[p->home_window][p->home_size];
+}
+
+static bool is_home(const struct pace *p)
+{
+    return p->window == p->home_window && p->size == p->home_size;
 }
 
 /*
@@ -129,27 +147,41 @@ static size_t step_taken(const struct pace *p)
     return k;
 }
 
+/* ---- measuring ---- */
+
+/* Of the measurement in progress, bytes a second. */
+static double rate_now(const struct pace *p, int64_t now_ms)
+{
+    return (double)p->bytes * 1000.0 / (double)MAX(now_ms - p->begun_ms, 1);
+}
+
 /* A measurement has ended. */
 static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
 {
     struct pace_cell *c = &p->cells[p->window][p->size];
-    double rate = (double)p->bytes * 1000.0 / (double)MAX(now_ms - p->begun_ms, 1);
-    bool is_home = p->window == p->home_window && p->size == p->home_size;
+    double rate = rate_now(p, now_ms);
     bool is_known = c->rate > 0;
     int window, size;
 
-    c->rate = is_home && c->rate > 0 ? (c->rate + rate) / 2 : rate;
+    c->rate = is_home(p) && is_known ? (c->rate + rate) / 2 : rate;
     c->tried_ms = now_ms;
-    if (!is_home) {
+    if (!is_home(p)) {
         size_t taken = step_taken(p);
+        bool has_paid = rate >= home(p)->rate * steps[taken].gain;
+        bool is_wider = p->window > p->home_window && p->size == p->home_size;
 
-        if (rate >= home(p)->rate * steps[taken].gain) {
+        if (has_paid && is_wider && !p->has_paid) {
+            stand_on(p, p->window, p->size, 0);
+            p->has_paid = true;
+            return;
+        }
+        if (has_paid) {
             p->home_window = p->window;
             p->home_size = p->size;
             p->direction = (int)taken;
         } else {
+            p->stays = is_known && !p->has_paid ? STAYS : 0;
             stand_on(p, p->home_window, p->home_size, in_flight);
-            p->stays = is_known ? STAYS : 0;
             return;
         }
     } else if (p->stays > 0 && --p->stays > 0) {
@@ -162,10 +194,20 @@ static void decide(struct pace *p, int64_t now_ms, size_t in_flight)
         stand_on(p, p->home_window, p->home_size, 0);
 }
 
+static bool is_measured(struct pace *p, int64_t now_ms)
+{
+    int64_t took = now_ms - p->begun_ms;
+
+    if (took >= MEASURE_MAX_MS)
+        return p->answers >= ANSWERS_MIN / 2;
+    if (p->answers < ANSWERS_MIN || p->answers % pace_window(p) != 0)
+        return false;
+    return took >= MEASURE_MS ||
+           (took >= MEASURE_MIN_MS && !is_home(p) && rate_now(p, now_ms) < 0.5 * home(p)->rate);
+}
+
 static void measure(struct pace *p, int64_t now_ms, size_t bytes, size_t in_flight)
 {
-    int64_t took;
-
     if (p->skip > 0) {
         p->skip--;
         return;
@@ -178,9 +220,7 @@ static void measure(struct pace *p, int64_t now_ms, size_t bytes, size_t in_flig
     }
     p->bytes += bytes;
     p->answers++;
-    took = now_ms - p->begun_ms;
-    if ((took >= MEASURE_MS && p->answers >= MAX(ANSWERS_MIN, pace_window(p))) ||
-        (took >= MEASURE_MAX_MS && p->answers >= ANSWERS_MIN / 2))
+    if (is_measured(p, now_ms))
         decide(p, now_ms, in_flight);
 }
 
@@ -248,8 +288,7 @@ bool pace_answered(struct pace *p, int64_t now_ms, int64_t trip_ms, size_t stanz
     p->trip_ms = p->trip_ms <= 0 ? (double)trip_ms : p->trip_ms * 0.875 + (double)trip_ms * 0.125;
     if (is_limit)
         measure(p, now_ms, bytes, in_flight);
-    else if (p->begun_ms >= 0 || p->skip > 0 || p->window != p->home_window ||
-             p->size != p->home_size)
+    else if (p->begun_ms >= 0 || p->skip > 0 || !is_home(p))
         stand_on(p, p->home_window, p->home_size, 0);
     return prove(p, stanza);
 }

@@ -26,6 +26,7 @@ struct pace {
     int window, size;     /* the cell in use */
     int home_window, home_size;  /* the best one known: differs while another is tried */
     int direction;        /* of the last move that paid */
+    bool has_paid;        /* the cell in use, in one measurement: it must in a second one */
     int stays;            /* measurements of home still to come before the next try */
     size_t ceiling;       /* no bundle of several messages is bigger */
     size_t limit;         /* no message that stands alone is bigger: what the peer says it takes */

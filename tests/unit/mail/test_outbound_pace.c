@@ -59,7 +59,7 @@ static double slow_link(double kib, double window)
 
 static const struct model models[] = {
     { "prosody, default", prosody_default, 4,  120, 257, 0.95 },
-    { "small is better",  small_is_better, 6,  0,   64,  0.85 },
+    { "small is better",  small_is_better, 6,  0,   16,  0.95 },
     { "prosody, tuned",   prosody_tuned,   4,  220, 257, 0.95 },
     { "ejabberd",         ejabberd,        2,  220, 257, 0.95 },
     { "30 kB/s",          slow_link,       40, 0,   257, 0.95 },
@@ -218,6 +218,52 @@ static void search_is_near_after_three_seconds(void **state)
     }
 }
 
+/* A peer that takes sixteen at a time answers sixteen at a time: that is no higher rate. */
+static void answers_in_bursts_are_measured_as_they_are(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 16; first++) {
+        struct pace p;
+        const struct pace_cell *c = &p.cells[4][PACE_SIZES - 1];
+
+        pace_init(&p, 256 * KIB, 256 * KIB);
+        p.window = p.home_window = 4;
+        p.size = p.home_size = PACE_SIZES - 1;
+        for (int k = 0; k < first; k++)   /* where in a burst it begins */
+            (void)pace_answered(&p, 1, 50, 1000, 1000, 0, true);
+        for (int64_t now = 50; c->rate <= 0; now += 50)
+            for (int k = 0; k < 16 && c->rate <= 0; k++)
+                (void)pace_answered(&p, now, 50, 1000, 1000, 0, true);
+        assert_true(c->rate > 0.95 * 320000 && c->rate < 1.05 * 320000);
+    }
+}
+
+/* Twice the rate in two measurements, or in one and then what it was before. */
+static void wider_window_must_pay_twice(void **state)
+{
+    (void)state;
+    for (int pays = 1; pays <= 2; pays++) {
+        struct pace p;
+        int64_t now = 1;
+        int n = 0;
+
+        pace_init(&p, 256 * KIB, 256 * KIB);
+        p.direction = 2;   /* a wider window is tried first */
+        while (p.window == p.home_window)
+            (void)pace_answered(&p, now += 10, 10, 1000, 1000, 0, true);
+        assert_int_equal(pace_window(&p), 4);
+        assert_int_equal(p.home_window, 1);
+        while (p.window == 2 && p.home_window == 1) {
+            bool was = p.has_paid;
+
+            (void)pace_answered(&p, now += n < pays ? 5 : 10, 10, 1000, 1000, 0, true);
+            n += p.has_paid && !was;
+        }
+        assert_int_equal(n, 1);
+        assert_int_equal(p.home_window, pays == 2 ? 2 : 1);
+    }
+}
+
 /* docs/xmpp.md, "Throughput": no server's queue is filled beyond what it drains. */
 static void window_does_not_grow_where_it_earns_nothing(void **state)
 {
@@ -325,6 +371,8 @@ int main(void)
         cmocka_unit_test(search_bears_noise),
         cmocka_unit_test(what_lasts_for_a_while_does_not_keep_stanzas_small),
         cmocka_unit_test(search_is_near_after_three_seconds),
+        cmocka_unit_test(answers_in_bursts_are_measured_as_they_are),
+        cmocka_unit_test(wider_window_must_pay_twice),
         cmocka_unit_test(window_does_not_grow_where_it_earns_nothing),
         cmocka_unit_test(path_without_a_backlog_is_left_as_it_is),
         cmocka_unit_test(failure_halves_the_window_down_to_one),
