@@ -378,10 +378,16 @@ static bool is_open(struct path *p)
     return true;
 }
 
-/* May one more bundle be begun? Ahead of the window only while more waits than one holds. */
+/*
+ * May one more bundle be begun? Ahead of the window while more waits than one holds. Where less does,
+ * two under way are enough: what comes meanwhile shares the signatures of the next one, which waits
+ * for an answer and for nothing else.
+ */
 static bool has_room(const struct path *p)
 {
-    return p->in_flight < pace_window(&p->pace) + (p->is_long ? OUTBOUND_AHEAD : 0);
+    size_t window = pace_window(&p->pace);
+
+    return p->in_flight < (p->is_long ? window + OUTBOUND_AHEAD : MIN(window, OUTBOUND_SHORT));
 }
 
 bool outbound_path_step(struct path *p)

@@ -32,6 +32,7 @@
 #define OUTBOUND_BUSY_MS       1000                  /* first rest for a peer that is overloaded */
 #define OUTBOUND_STORE_MS      1000                  /* after a failed commit */
 #define OUTBOUND_AHEAD         1                     /* bundles sealed beyond the window */
+#define OUTBOUND_SHORT         2                     /* under way where less waits than one holds */
 
 enum path_state {
     PATH_NONE = 0,

@@ -313,7 +313,7 @@ static void settle_results(struct flight *f)
     leave(f);
     if (pace_answered(&p->pace, clock_mono_ms(o->m->clock),
                       clock_mono_ms(o->m->clock) - f->sent_ms, f->stanza, f->bytes, p->in_flight,
-                      p->has_more))
+                      p->has_more && p->is_long))
         outbound_path_persist(p);
     outbound_path_good(p);
     rc = store_savepoint(o->m->store, &err);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "mail/inbound.h"
 #include "mail/keys.h"
+#include "mail/outbound_private.h"
 #include "store/peer.h"
 #include "store/queue.h"
 #include "wire/message.h"
@@ -348,6 +349,41 @@ static void one_more_is_sealed_ahead_of_a_full_window(void **state)
     assert_int_equal(out(s)->bundles, 11);
 }
 
+/* A wide window is for a backlog: small ones that come one by one share the third bundle. */
+static void where_less_waits_than_a_bundle_holds_two_are_under_way(void **state)
+{
+    struct scene *s = *state;
+    struct path *p;
+
+    world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+    scene_deliver(s);
+    p = map_get(s->a->mail.outbound->paths, "a.test b.test");
+    p->pace.window = p->pace.home_window = 3;
+    assert_int_equal(scene_path(s)->window, 8);
+    scene_hook(s, FAKE_SEAL, 1000, FAKE_HOLD, NULL);
+    for (int i = 0; i < 40; i++) {
+        world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+        world_turns(s->worlds, 3);
+    }
+    WORLD_UNTIL(s->worlds, fake_held(s->net) == OUTBOUND_SHORT);
+    world_turns(s->worlds, 50);
+    assert_int_equal(fake_held(s->net), OUTBOUND_SHORT);
+    scene_hook(s, FAKE_SEAL, 0, FAKE_PASS, NULL);
+    fake_release(s->net, false);
+    scene_deliver(s);
+    assert_int_equal(bobs(s), 41);
+    assert_true(out(s)->bundles <= 1 + OUTBOUND_SHORT + 2);
+    /* … and what fills bundles has all of it. */
+    scene_hook(s, FAKE_SEAL, 1000, FAKE_HOLD, NULL);
+    for (int i = 0; i < 10; i++)
+        world_send(s->a, "alice@a.test", "bob@b.test", 40000, 0);
+    WORLD_UNTIL(s->worlds, fake_held(s->net) == 8);
+    scene_hook(s, FAKE_SEAL, 0, FAKE_PASS, NULL);
+    fake_release(s->net, false);
+    scene_deliver(s);
+    assert_int_equal(bobs(s), 51);
+}
+
 static void what_was_sealed_ahead_goes_back_when_the_path_fails(void **state)
 {
     struct scene *s = *state;
@@ -568,6 +604,7 @@ int main(void)
         T(answers_may_come_twice_and_out_of_order),
         T(window_bounds_what_is_under_way),
         T(one_more_is_sealed_ahead_of_a_full_window),
+        T(where_less_waits_than_a_bundle_holds_two_are_under_way),
         T(what_was_sealed_ahead_goes_back_when_the_path_fails),
         T(expired_mail_bounces_also_while_its_path_rests),
         T(claimed_entries_go_again_after_a_restart),
