@@ -53,6 +53,7 @@ struct component {
     int64_t started_ms;           /* monotonic */
     int64_t last_pong_ms;         /* wall */
     uint64_t stanzas_in, stanzas_out;
+    unsigned armors;              /* sent so far, seals and receipts */
     char *caps;                   /* XEP-0115 hash of what we are; NULL not made yet */
     bool has_told_foreign;        /* on this link: a stanza that was not for us */
     bool has_told_broken;         /* … one that cannot be answered */
@@ -74,6 +75,12 @@ int component_send(struct component *c, const struct stanza_head *h, const struc
 /* The same for an answer to something that came: counted by the meter. */
 int component_send_answer(struct component *c, const struct stanza_head *h,
                           const struct piece *pieces, size_t n, struct err *err);
+/*
+ * Line ends to stand behind the next armor, up to three, never as many as the last time. Linux puts
+ * off acknowledging a segment that is as long as the one before it, and a server with Nagle's
+ * algorithm on (ejabberd, to other servers) holds what comes next until it has that: for 40 ms.
+ */
+struct piece component_uneven(struct component *c);
 /* So many answers are waiting that a long one should not be given. */
 bool component_is_terse(struct component *c);
 /* Is that host or full JID at our component? */

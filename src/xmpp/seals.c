@@ -55,7 +55,7 @@ static void on_receipt(void *ctx, uint64_t token, const char *receipt, size_t le
     struct component *c = ctx;
     const char *bundle = iq_held_note(c, token);
     struct str head = STR_INIT, armor = STR_INIT;
-    struct piece pieces[3];
+    struct piece pieces[4];
 
     if (bundle == NULL)
         return;
@@ -69,7 +69,8 @@ static void on_receipt(void *ctx, uint64_t token, const char *receipt, size_t le
     str_addn_xml(&armor, receipt, len);
     pieces[0] = (struct piece){ head.s, head.len };
     pieces[1] = (struct piece){ armor.s, armor.len };
-    pieces[2] = (struct piece){ "</receipt>", 10 };
+    pieces[2] = component_uneven(c);
+    pieces[3] = (struct piece){ "</receipt>", 10 };
     iq_answer(c, token, pieces, N_ELEMENTS(pieces), NULL);
     str_clear(&head);
     str_clear(&armor);

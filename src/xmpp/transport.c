@@ -204,9 +204,11 @@ static void transport_seal(void *self, const char *origin, const char *destinati
                            const char *address, const char *bundle, const char *armor, size_t len,
                            uint64_t token, transport_receipt_fn *fn, void *ctx)
 {
+    struct component_set *cs = self;
+    struct component *c = map_get(cs->components, origin);
     struct call *call = call_create(ctx, token);
     struct str head = STR_INIT, escaped = STR_INIT;
-    struct piece pieces[3];
+    struct piece pieces[4];
     struct pending_request rq = {
         .type = "set", .to = address, .pieces = pieces, .n_pieces = N_ELEMENTS(pieces),
         .deadline_ms = SEAL_ANSWER_MS + (int64_t)len / SEAL_BYTE_RATE,
@@ -220,7 +222,8 @@ static void transport_seal(void *self, const char *origin, const char *destinati
     str_addc(&head, '>');
     pieces[0] = (struct piece){ head.s, head.len };
     pieces[1] = (struct piece){ armor, len };
-    pieces[2] = (struct piece){ "</seal>", 7 };
+    pieces[2] = c != NULL ? component_uneven(c) : (struct piece){ "", 0 };
+    pieces[3] = (struct piece){ "</seal>", 7 };
     /* Armor has none of these; should it ever, it must still be XML. */
     if (memchr(armor, '<', len) != NULL || memchr(armor, '&', len) != NULL) {
         str_addn_xml(&escaped, armor, len);

@@ -602,7 +602,27 @@ static void a_seal_brings_its_receipt(void **state)
     assert_string_equal(got.one, "RECEIPT\n<");
     /* Armor has no such thing; were it otherwise, it would still be XML. */
     send_seal(&w, "a<b&c", 10);
-    server_expect(&w, "*>a&lt;b&amp;c</seal></iq>");
+    server_expect(&w, "*>a&lt;b&amp;c\n</seal></iq>");
+    world_close(&w);
+}
+
+/* docs/xmpp.md, "Sizes and pace": equal ones in a row wait in servers with Nagle's algorithm. */
+static void two_seals_in_a_row_differ_in_length(void **state)
+{
+    static const char *const ends[] = { "", "\n", "\n\n", "\n\n\n", "" };
+    struct world w;
+
+    (void)state;
+    world_open(&w, false);
+    world_up(&w);
+    reset();
+    for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
+        char want[200];
+
+        send_seal(&w, "-----END CMS-----\n", i);
+        (void)snprintf(want, sizeof(want), "*'>-----END CMS-----\n%s</seal></iq>", ends[i]);
+        server_expect(&w, want);
+    }
     world_close(&w);
 }
 
@@ -796,6 +816,7 @@ int main(void)
         cmocka_unit_test(only_so_many_domains_are_remembered),
         cmocka_unit_test(keys_are_asked_of_the_peer),
         cmocka_unit_test(a_seal_brings_its_receipt),
+        cmocka_unit_test(two_seals_in_a_row_differ_in_length),
         cmocka_unit_test(every_stanza_error_is_temporary),
         cmocka_unit_test(a_seal_without_answer_fails_once),
         cmocka_unit_test(many_seals_leave_whole_and_in_order),

@@ -353,8 +353,29 @@ static void a_receipt_waits_for_no_link(void **state)
     /* The second is ready when there is one again: it saves the peer a repetition. */
     answer(1, "R2", NULL);
     server_expect(&w, "<iq type='result' from='immp.b.test' to='immp.a.test' id='2'>"
-                      "<receipt xmlns='urn:immp:xmpp:1' bundle='" BUNDLE "'>R2</receipt></iq>");
+                      "<receipt xmlns='urn:immp:xmpp:1' bundle='" BUNDLE "'>R2\n</receipt></iq>");
     server_silent(&w);
+    world_close(&w);
+}
+
+/* docs/xmpp.md, "Sizes and pace": equal ones in a row wait in servers with Nagle's algorithm. */
+static void two_receipts_in_a_row_differ_in_length(void **state)
+{
+    static const char *const ends[] = { "", "\n", "\n\n", "\n\n\n", "" };
+    struct world w;
+
+    (void)state;
+    world_open(&w, false);
+    world_up(&w);
+    for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
+        char want[200];
+
+        say_seal(&w, "immp.a.test", "a.test", "q");
+        UNTIL(&w, fake_inbound.n == i + 1);
+        answer(i, "-----END CMS-----\n", NULL);
+        (void)snprintf(want, sizeof(want), "*'>-----END CMS-----\n%s</receipt></iq>", ends[i]);
+        server_expect(&w, want);
+    }
     world_close(&w);
 }
 
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test(an_origin_that_does_not_answer_makes_the_seal_wait),
         cmocka_unit_test(what_waits_for_an_origin_is_bounded),
         cmocka_unit_test(a_receipt_waits_for_no_link),
+        cmocka_unit_test(two_receipts_in_a_row_differ_in_length),
         cmocka_unit_test(a_component_may_go_with_seals_under_way),
         cmocka_unit_test(a_receipt_too_large_is_an_error),
     };
