@@ -28,7 +28,7 @@
 #include "session/session.h"
 #include "wire/reply.h"
 
-static void offer(struct connection *c, int64_t ms);
+static void offer(struct connection *c);
 static void end_soon(struct connection *c);
 
 /* ---- what is put off to the next turn ---- */
@@ -45,7 +45,7 @@ static void later(void *ctx)
     }
     if (c->wants_offer) {
         c->wants_offer = false;
-        offer(c, CONNECTION_SLICE_MS);
+        offer(c);
     }
     if (c->has_ended && !c->wants_offer)
         end_soon(c);
@@ -162,9 +162,9 @@ static void on_secured(void *ctx)
 /* ---- input ---- */
 
 /* As much as the session takes, in slices, until the time is up: the rest comes in a later turn. */
-static void offer(struct connection *c, int64_t ms)
+static void offer(struct connection *c)
 {
-    int64_t now_ms = clock_mono_ms(c->mail->clock), until_ms = now_ms + ms;
+    int64_t now_ms = clock_mono_ms(c->mail->clock), until_ms = now_ms + CONNECTION_SLICE_MS;
     const char *p;
     size_t n, slice, taken;
 
@@ -187,9 +187,19 @@ static void offer(struct connection *c, int64_t ms)
             return;
         }
     } while (now_ms <= until_ms);
-    c->bulk_until_ms = now_ms + CONNECTION_BULK_MS;
-    if (taken < n)
+    if (taken < n) {
+        c->bulk_until_ms = now_ms + CONNECTION_BULK_MS;
         offer_later(c);
+    }
+}
+
+/* At once, but for who has lately sent more than a slice. */
+static void take_input(struct connection *c)
+{
+    if (c->wants_offer || clock_mono_ms(c->mail->clock) < c->bulk_until_ms)
+        offer_later(c);
+    else
+        offer(c);
 }
 
 static void on_data(void *ctx)
@@ -198,10 +208,8 @@ static void on_data(void *ctx)
 
     if (c->is_upgrading)
         refuse_clear_bytes(c);
-    else if (c->wants_offer || clock_mono_ms(c->mail->clock) < c->bulk_until_ms)
-        offer_later(c);
     else
-        offer(c, 0);
+        take_input(c);
 }
 
 static void on_drained(void *ctx)
@@ -210,7 +218,7 @@ static void on_drained(void *ctx)
 
     session_drained(c->session);
     if (!c->is_upgrading)
-        offer(c, CONNECTION_SLICE_MS);
+        take_input(c);
 }
 
 /* ---- the end ---- */

@@ -512,7 +512,7 @@ def play(stage, folder, connections, sessions):
     # More than may hold 64 MiB together, for longer than the 10 s that they are waited for.
     slow_readers(stage, max(350, 4 * sessions), "too many slow readers", seconds=13)
     stage.let_go()
-    pipeline_flood(stage, sessions)
+    pipeline_flood(stage, max(100, sessions))
     stage.let_go()
     garbage(stage, sessions)
     for kind in STANZAS:

@@ -56,6 +56,12 @@ def test_memory_is_bounded_and_others_are_served(played, attack, each, in_all):
         assert got[what]["p99_ms"] <= SLOW * turns * (1000 + 10 * before[what]["p99_ms"]), (what, got)
 
 
+def test_who_asks_does_not_wait_for_a_hundred_who_flood(played):
+    got = played.figures["pipeline flood"]
+    assert got["connections"] >= 100
+    assert got["noop"]["p50_ms"] <= SLOW * 60, got
+
+
 def test_slow_readers_are_bounded_together(played):
     few, many = played.figures["slow readers"], played.figures["too many slow readers"]
     assert few["closed"] == 0 < many["closed"] < many["connections"]

@@ -572,6 +572,40 @@ static void a_backlog_is_taken_in_slices_over_several_turns(void **state)
     caller_close(&other);
 }
 
+/* Also after as long as a hundred others take for their slices. */
+static void who_had_a_backlog_goes_behind_who_asks_one_thing(void **state)
+{
+    struct desk *d = *state;
+    struct caller *c = caller_enter(d, "alice@a.com"), *other = caller_enter(d, "bob@a.com");
+    int64_t (*real)(const struct clock *) = d->hall->clock.mono_ms;
+    struct str say = STR_INIT;
+
+    for (int i = 0; i < 10000; i++)
+        str_add(&say, "NOOP\n");
+    d->hall->clock.mono_ms = hasty_ms;
+    stream_write(c->stream, say.s, say.len);
+    for (int turns = 0; turns < 500 && c->got.len < 10000 * 10; turns++)
+        desk_turns(d, 1);
+    d->hall->clock.fake_ms = hasty_ms(&d->hall->clock);
+    d->hall->clock.mono_ms = real;
+    for (int ms = 200; ms <= 4000; ms *= 20) {
+        d->hall->clock.fake_ms += ms;
+        str_truncate(&c->got, 0);
+        str_truncate(&other->got, 0);
+        stream_write(c->stream, "NOOP\n", 5);
+        stream_write(other->stream, "NOOP\n", 5);
+        for (int turns = 0; turns < 20 && other->got.len == 0; turns++)
+            desk_turns(d, 1);
+        assert_string_equal(str_c(&other->got), "200 Done.\n");
+        assert_string_equal(str_c(&c->got), ms < 2000 ? "" : "200 Done.\n");
+        desk_turns(d, 4);
+        assert_string_equal(str_c(&c->got), "200 Done.\n");
+    }
+    str_clear(&say);
+    caller_close(&c);
+    caller_close(&other);
+}
+
 /* ---- what is said is on disk ---- */
 
 /* Let the n-th store call of the delivery fail, for each n; n_r: at which it passed. */
@@ -774,6 +808,7 @@ int main(void)
         cmocka_unit_test(what_is_far_too_much_is_not_waited_for),
         T(a_flood_of_commands_is_all_answered),
         T(a_backlog_is_taken_in_slices_over_several_turns),
+        T(who_had_a_backlog_goes_behind_who_asks_one_thing),
         T(a_failing_store_never_lets_a_false_answer_leave),
         T(who_has_gone_after_done_is_delivered_for_all_the_same),
         T(what_came_before_the_end_is_taken_to_the_last),
