@@ -106,3 +106,16 @@ const sqlite3_io_methods sqlite_pass_methods = {
     .xShmBarrier = pass_shm_barrier,
     .xShmUnmap = pass_shm_unmap,
 };
+
+sqlite3_vfs *sqlite_pass_over(sqlite3_vfs *vfs_r, const char *name, size_t size)
+{
+    sqlite3_vfs *below = sqlite3_vfs_find(NULL);
+
+    if (below == NULL)
+        return NULL;
+    *vfs_r = *below;
+    vfs_r->zName = name;
+    vfs_r->pNext = NULL;
+    vfs_r->szOsFile = (int)size + below->szOsFile;
+    return below;
+}

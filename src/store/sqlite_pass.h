@@ -7,6 +7,7 @@
 #define STORE_SQLITE_PASS_H
 
 #include <sqlite3.h>
+#include <stddef.h>
 
 struct sqlite_pass {
     sqlite3_file base;   /* first member: what SQLite sees */
@@ -23,5 +24,12 @@ static inline sqlite3_file *sqlite_pass_under(sqlite3_file *file)
  * (version 2), so that all reading and writing comes by here.
  */
 extern const sqlite3_io_methods sqlite_pass_methods;
+
+/*
+ * A file system over the default one, with files of `size` bytes and those below behind them. Put
+ * your own functions in and register it; it must stay as long as the process. Returns the one
+ * below, NULL if there is none.
+ */
+sqlite3_vfs *sqlite_pass_over(sqlite3_vfs *vfs_r, const char *name, size_t size);
 
 #endif

@@ -261,15 +261,11 @@ static void start(void)
 {
     static sqlite3_vfs ours;
 
-    system_vfs = sqlite3_vfs_find(NULL);
+    system_vfs =
+        sqlite_pass_over(&ours, "immpd", MAX(sizeof(struct log_file), sizeof(struct db_file)));
     if (system_vfs == NULL)
         return;
     make_methods();
-    ours = *system_vfs;
-    ours.zName = "immpd";
-    ours.pNext = NULL;
-    ours.szOsFile =
-        (int)MAX(sizeof(struct log_file), sizeof(struct db_file)) + system_vfs->szOsFile;
     ours.xOpen = open_file;
     (void)sqlite3_vfs_register(&ours, 0);
 }

@@ -151,7 +151,7 @@ void disk_failing_install(void)
 
     if (below_vfs != NULL)
         return;
-    below_vfs = sqlite3_vfs_find(NULL);
+    below_vfs = sqlite_pass_over(&failing, "failing", sizeof(struct file));
     if (below_vfs == NULL)
         abort();
     methods = sqlite_pass_methods;
@@ -161,10 +161,6 @@ void disk_failing_install(void)
     methods.xSync = file_sync;
     methods.xFileSize = file_size;
     methods.xShmMap = file_shm_map;
-    failing = *below_vfs;
-    failing.zName = "failing";
-    failing.pNext = NULL;
-    failing.szOsFile = (int)sizeof(struct file) + below_vfs->szOsFile;
     failing.xOpen = open_file;
     failing.xDelete = delete_file;
     failing.xAccess = access_file;

@@ -594,13 +594,9 @@ static void start(void)
 {
     static sqlite3_vfs power;
 
-    system_vfs = sqlite3_vfs_find(NULL);
+    system_vfs = sqlite_pass_over(&power, "power", sizeof(struct handle));
     assert(system_vfs != NULL);
     make_methods();
-    power = *system_vfs;
-    power.zName = "power";
-    power.pNext = NULL;
-    power.szOsFile = (int)sizeof(struct handle) + system_vfs->szOsFile;
     power.xOpen = open_file;
     power.xDelete = delete_file;
     power.xAccess = access_file;
