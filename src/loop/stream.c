@@ -170,6 +170,18 @@ void stream_acknowledge_at_once(struct stream *s)
     s->is_prompt = true;
 }
 
+void stream_bound_unsent(struct stream *s, size_t bytes)
+{
+#ifdef TCP_NOTSENT_LOWAT
+    int most = (int)bytes;
+
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+#else
+    (void)s;
+    (void)bytes;
+#endif
+}
+
 /* Returns how much came. */
 static size_t read_some(struct stream *s)
 {

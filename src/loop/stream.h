@@ -107,6 +107,13 @@ void stream_set_idle(struct stream *s, int64_t idle_ms);
  */
 void stream_acknowledge_at_once(struct stream *s);
 
+/*
+ * From now on, the kernel takes no more output than it can send and so many bytes beyond; the rest is
+ * pending, where its owner sees it. Without, a peer that does not read has the kernel keep up to 4 MB
+ * (net.ipv4.tcp_wmem). Nothing happens where there is no TCP_NOTSENT_LOWAT.
+ */
+void stream_bound_unsent(struct stream *s, size_t bytes);
+
 /* "192.0.2.1" or "unix", for logs and limits. */
 const char *stream_address(const struct stream *s);
 /* Unix sockets: the peer's credentials. 0, or -1. */

@@ -330,6 +330,7 @@ struct connection *connection_create(struct endpoint *e, struct mail *mail, stru
     c->mail = mail;
     c->context = context;
     c->stream = stream_accept(mail->loop, fd, &events, c);
+    stream_bound_unsent(c->stream, CONNECTION_UNSENT_BYTES);
     return c;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "base/mem.h"
 
 #include "lib/test.h"
 #include "loop/loop_private.h"
@@ -633,6 +634,37 @@ static void what_is_read_is_acknowledged_at_once_where_that_is_asked(void **stat
     }
 }
 
+/* What the kernel takes of 16 MB for a peer that reads nothing. */
+static size_t taken_for_who_does_not_read(bool is_bounded)
+{
+    const size_t all = 16u * 1024 * 1024;
+    char *p = mem_zalloc(all);
+    struct pair *pair;
+    size_t taken;
+    int sv[2];
+
+    tcp_pair(sv);
+    pair = pair_of(sv[0], sv[1]);
+    if (is_bounded)
+        stream_bound_unsent(pair->stream, 128u * 1024);
+    stream_write(pair->stream, p, all);
+    for (int i = 0; i < 100; i++) {
+        pair_turns(pair, 1);
+        (void)usleep(1000);
+    }
+    taken = all - stream_pending(pair->stream);
+    pair_destroy(&pair);
+    free(p);
+    return taken;
+}
+
+static void who_does_not_read_keeps_little_in_the_kernel(void **state)
+{
+    (void)state;
+    assert_in_range(taken_for_who_does_not_read(true), 1, 1024 * 1024);
+    assert_in_range(taken_for_who_does_not_read(false), 2 * 1024 * 1024, 16 * 1024 * 1024);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -665,6 +697,7 @@ int main(void)
         T(a_thousand_closing_streams_are_enough),
         T(the_peer_of_a_unix_socket_is_known),
         cmocka_unit_test(what_is_read_is_acknowledged_at_once_where_that_is_asked),
+        cmocka_unit_test(who_does_not_read_keeps_little_in_the_kernel),
     };
 
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
