@@ -347,6 +347,30 @@ static void give_up_overdue(struct outbound *o)
     }
 }
 
+/*
+ * What a daemon had when it died is never answered, and the transport gives it up after a minute and
+ * a half. Meanwhile the path goes on beside it: with one bundle more, and where that is answered
+ * with as many as before. A peer that answers nothing at all gets no more than the one.
+ */
+static int note_silent(void *ctx, uint64_t token, void *value)
+{
+    struct outbound *o = ctx;
+    struct flight *f = value;
+    struct path *p = f->path;
+    int64_t patience_ms = OUTBOUND_SILENT_MS + 8 * (int64_t)p->pace.trip_ms;
+
+    (void)token;
+    if (f->phase != FLIGHT_SENT || f->is_silent ||
+        clock_mono_ms(o->m->clock) - f->sent_ms < patience_ms ||
+        (p->silent > 0 && p->good_ms <= f->sent_ms))
+        return 0;
+    f->is_silent = true;
+    p->silent++;
+    outbound_ready(p);
+    outbound_later(o);
+    return 0;
+}
+
 static int forget_idle(void *ctx, const char *key, void *value)
 {
     struct outbound *o = ctx;
@@ -377,6 +401,7 @@ static void sweep(void *ctx)
     bool has_more = expire(o);
 
     give_up_overdue(o);
+    (void)idmap_each(o->flights, note_silent, o);
     (void)map_each(o->paths, forget_idle, o);
     loop_timer_set(o->sweep, has_more ? 0 : sweep_ms(o));
 }

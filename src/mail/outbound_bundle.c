@@ -393,7 +393,7 @@ void outbound_bundle_next(struct path *p)
     while ((f = p->waiting) != NULL) {
         bool is_sending = p->state == PATH_SENDING && p->address != NULL;
 
-        if (is_sending && p->under_way >= pace_window(&p->pace))
+        if (is_sending && p->under_way - p->silent >= pace_window(&p->pace))
             return;
         p->waiting = f->next_waiting;
         if (p->waiting == NULL)

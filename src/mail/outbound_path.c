@@ -180,6 +180,7 @@ void outbound_path_good(struct path *p)
     p->failures = 0;
     p->busy = 0;
     p->is_key_asked = false;
+    p->good_ms = clock_mono_ms(p->o->m->clock);
     set_error(p, NULL);
     if (p->state == PATH_RESTING)
         outbound_path_wake(p);
@@ -387,7 +388,7 @@ static bool has_room(const struct path *p)
 {
     size_t window = pace_window(&p->pace);
 
-    return p->in_flight < (p->is_long ? window + OUTBOUND_AHEAD : MIN(window, OUTBOUND_SHORT));
+    return p->in_flight - p->silent < (p->is_long ? window + OUTBOUND_AHEAD : MIN(window, OUTBOUND_SHORT));
 }
 
 bool outbound_path_step(struct path *p)

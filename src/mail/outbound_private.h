@@ -25,6 +25,7 @@
 /* A bundle is given up before its entries' leases run out, so that no entry is in two bundles. */
 #define OUTBOUND_LEASE_MS      (5LL * 60 * 1000)
 #define OUTBOUND_ANSWER_MS     (4LL * 60 * 1000)
+#define OUTBOUND_SILENT_MS     (10LL * 1000)         /* and eight round trips: it holds up no others */
 #define OUTBOUND_SWEEP_MS      (15LL * 1000)         /* expiry, and bundles that nobody answers */
 #define OUTBOUND_IDLE_MS       (60LL * 60 * 1000)    /* then a path that has nothing is forgotten */
 #define OUTBOUND_SEALING_BYTES (256u * 1024 * 1024)  /* in running seals at once */
@@ -63,6 +64,7 @@ struct path {
     size_t average;                /* bytes of a message, smoothed */
     size_t in_flight;              /* bundles begun and not ended */
     size_t under_way;              /* of these, what the transport has and nobody has answered */
+    size_t silent;                 /* of these, what is so for so long that it takes no room */
     struct flight *waiting, **waiting_last;  /* sealed ahead, until the window has room */
     bool is_long;                  /* the last bundle closed by its size: more than it waited */
     bool has_more;                 /* something may be due */
@@ -77,6 +79,7 @@ struct path {
     int busy;                      /* answers `busy` in a row */
     char *last_error;
     int64_t active_ms;             /* monotonic: last sign of life */
+    int64_t good_ms;               /* monotonic: when the last receipt held */
     struct held *held;
     size_t n_held;
     uint64_t sent_bundles, sent_messages;
@@ -121,6 +124,7 @@ struct flight {
     struct flying *items;
     size_t n, cap;
     bool is_solo;
+    bool is_silent;                /* counted in path.silent */
     int64_t begun_ms, sent_ms;     /* monotonic */
     size_t bytes;                  /* of its messages: header, signature, octets */
     size_t sealing;                /* counted in outbound.sealing */

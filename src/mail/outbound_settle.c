@@ -33,12 +33,21 @@
 
 /* ---- leaving ---- */
 
+/* The transport has no more to say about it. */
+static void heard(struct flight *f)
+{
+    f->path->under_way--;
+    f->path->silent -= f->is_silent;
+    f->is_silent = false;
+}
+
 /* It is not under way any more. Its path has room. */
 static void leave(struct flight *f)
 {
     (void)idmap_del(f->o->flights, f->token);
     f->path->in_flight--;
-    f->path->under_way -= f->phase == FLIGHT_SENT;
+    if (f->phase == FLIGHT_SENT)
+        heard(f);
     f->path->active_ms = clock_mono_ms(f->o->m->clock);
     outbound_ready(f->path);
 }
@@ -89,11 +98,19 @@ void outbound_settle_failed(struct flight *f, const struct err *err)
     struct path *p = f->path;
     struct outbound *o = f->o;
 
+    /* What was sent after it is answered: it is lost, perhaps with the daemon that had it. */
+    bool is_lost = f->is_silent && p->good_ms > f->sent_ms;
+
     /* docs/xmpp.md, "Sizes": a stream that dies with a large stanza in flight. Nobody says which. */
-    if (f->phase != FLIGHT_SEALING && pace_died(&p->pace, f->stanza))
+    if (f->phase != FLIGHT_SEALING && !is_lost && pace_died(&p->pace, f->stanza))
         outbound_path_persist(p);
     leave(f);
-    outbound_path_fail(p, err);
+    if (is_lost) {
+        o->counters.failures++;
+        outbound_later(o);
+    } else {
+        outbound_path_fail(p, err);
+    }
     put_back(f, MAX(p->rests_until_ms, clock_wall_ms(o->m->clock)), err->text);
     outbound_bundle_destroy(f);
 }
@@ -486,8 +503,8 @@ static int take_receipt(struct flight *f, const char *receipt, size_t len, struc
         return -1;
     f->sign = certificate_ref(pair.sign);
     str_addn(&f->armor, receipt, len);
+    heard(f);
     f->phase = FLIGHT_CHECKING;
-    f->path->under_way--;
     f->work.run = run;
     f->work.done = done;
     f->job = worker_submit(o->m->worker, &f->work);

@@ -409,6 +409,64 @@ static void what_was_sealed_ahead_goes_back_when_the_path_fails(void **state)
     assert_int_equal(bobs(s), 11);
 }
 
+/* As when the other daemon is killed with two bundles that it never answers. */
+static void what_is_never_answered_does_not_hold_up_the_rest(void **state)
+{
+    struct scene *s = *state;
+
+    world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+    scene_deliver(s);
+    scene_hook(s, FAKE_SEAL, 2, FAKE_LOSE, NULL);
+    for (int i = 0; i < 2; i++) {
+        world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+        WORLD_UNTIL(s->worlds, s->times == 1 - i);
+    }
+    world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+    world_turns(s->worlds, 50);
+    assert_int_equal(bobs(s), 1);
+    assert_int_equal(scene_path(s)->in_flight, 2);
+    /* At the next look one goes beside them; it is answered, and all is as before. */
+    world_shift(s->a, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
+    world_shift(s->b, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
+    WORLD_UNTIL(s->worlds, bobs(s) == 2);
+    for (int i = 0; i < 20; i++)
+        world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+    WORLD_UNTIL(s->worlds, bobs(s) == 22 && scene_path(s)->in_flight == 2);
+    assert_string_equal(scene_state(s), "sending");
+    /* They are given up at their time, go again, and the path never rested. */
+    world_shift(s->a, OUTBOUND_SWEEP_MS);
+    world_shift(s->b, OUTBOUND_SWEEP_MS);
+    world_turns(s->worlds, 20);
+    world_shift(s->a, OUTBOUND_ANSWER_MS);
+    world_shift(s->b, OUTBOUND_ANSWER_MS);
+    WORLD_UNTIL(s->worlds, out(s)->failures == 2);
+    assert_string_not_equal(scene_state(s), "resting");
+    scene_deliver(s);
+    assert_int_equal(bobs(s), 24);
+}
+
+/* "No server's queue is filled": who answers nothing at all gets one more, and not again. */
+static void who_answers_nothing_gets_one_bundle_more(void **state)
+{
+    struct scene *s = *state;
+
+    world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+    scene_deliver(s);
+    scene_hook(s, FAKE_SEAL, 1000, FAKE_LOSE, NULL);
+    for (int i = 0; i < 40; i++) {
+        world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
+        world_turns(s->worlds, 3);
+    }
+    WORLD_UNTIL(s->worlds, scene_path(s)->in_flight == 2);
+    for (int i = 0; i < 5; i++) {
+        world_shift(s->a, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
+        world_shift(s->b, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
+        world_turns(s->worlds, 50);
+    }
+    assert_int_equal(scene_path(s)->in_flight, 3);
+    assert_int_equal(out(s)->failures, 0);
+}
+
 /* ---- expiry ---- */
 
 static void expired_mail_bounces_also_while_its_path_rests(void **state)
@@ -606,6 +664,8 @@ int main(void)
         T(one_more_is_sealed_ahead_of_a_full_window),
         T(where_less_waits_than_a_bundle_holds_two_are_under_way),
         T(what_was_sealed_ahead_goes_back_when_the_path_fails),
+        T(what_is_never_answered_does_not_hold_up_the_rest),
+        T(who_answers_nothing_gets_one_bundle_more),
         T(expired_mail_bounces_also_while_its_path_rests),
         T(claimed_entries_go_again_after_a_restart),
         T(nothing_is_delivered_twice_when_the_sender_dies_before_the_receipt),
