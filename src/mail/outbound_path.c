@@ -380,15 +380,16 @@ static bool is_open(struct path *p)
 }
 
 /*
- * May one more bundle be begun? Ahead of the window while more waits than one holds. Where less does,
- * two under way are enough: what comes meanwhile shares the signatures of the next one, which waits
- * for an answer and for nothing else.
+ * May one more bundle be begun? Ahead of the window while more waits than one holds. Where less
+ * does, two under way are enough: what comes meanwhile shares the signatures of the next one, which
+ * waits for an answer and for nothing else.
  */
 static bool has_room(const struct path *p)
 {
     size_t window = pace_window(&p->pace);
+    size_t most = p->is_long ? window + OUTBOUND_AHEAD : MIN(window, OUTBOUND_SHORT);
 
-    return p->in_flight - p->silent < (p->is_long ? window + OUTBOUND_AHEAD : MIN(window, OUTBOUND_SHORT));
+    return p->in_flight - p->silent < most;
 }
 
 bool outbound_path_step(struct path *p)
