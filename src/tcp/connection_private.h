@@ -18,7 +18,7 @@
 
 #define CONNECTION_HANDSHAKE_MS   30000
 #define CONNECTION_SLICE_BYTES    (4u * 1024)   /* of input between two looks at the clock */
-#define CONNECTION_SLICE_MS       1             /* of a turn, for what one connection has put off */
+#define CONNECTION_SLICE_MS       1             /* of a turn, for what one connection has sent */
 #define CONNECTION_BULK_MS        2000          /* so long, what comes after a backlog is put off too */
 #define CONNECTION_UNSENT_BYTES   (128u * 1024) /* of output in the kernel beyond what it can send */
 #define CONNECTION_PROGRESS_BYTES 4096u         /* before login: input that counts like a line */

@@ -29,6 +29,13 @@ static size_t bobs(struct scene *s)
     return world_count(s->b, "bob@b.test", "INBOX");
 }
 
+/* Time passes in both domains. */
+static void pass(struct scene *s, int64_t ms)
+{
+    world_shift(s->a, ms);
+    world_shift(s->b, ms);
+}
+
 /* ---- it works ---- */
 
 static void message_is_delivered_and_leaves_the_queue(void **state)
@@ -393,8 +400,7 @@ static void what_was_sealed_ahead_goes_back_when_the_path_fails(void **state)
     WORLD_UNTIL(s->worlds, claimed(s) == scene_path(s)->window + 1);
     s->a->domain.expire_ms = 40;
     s->a->retry_ms[0] = 60 * 1000;
-    world_shift(s->a, 4 * 60 * 1000 + 1000);
-    world_shift(s->b, 4 * 60 * 1000 + 1000);
+    pass(s, 4 * 60 * 1000 + 1000);
     WORLD_UNTIL(s->worlds, out(s)->failures > 0);
     world_turns(s->worlds, 20);
     assert_string_equal(scene_state(s), "resting");
@@ -403,8 +409,7 @@ static void what_was_sealed_ahead_goes_back_when_the_path_fails(void **state)
     assert_int_equal(world_queued(s->a), 10);
     scene_hook(s, FAKE_SEAL, 0, FAKE_PASS, NULL);
     fake_release(s->net, false);
-    world_shift(s->a, 70 * 1000);
-    world_shift(s->b, 70 * 1000);
+    pass(s, 70 * 1000);
     scene_deliver(s);
     assert_int_equal(bobs(s), 11);
 }
@@ -426,19 +431,16 @@ static void what_is_never_answered_does_not_hold_up_the_rest(void **state)
     assert_int_equal(bobs(s), 1);
     assert_int_equal(scene_path(s)->in_flight, 2);
     /* At the next look one goes beside them; it is answered, and all is as before. */
-    world_shift(s->a, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
-    world_shift(s->b, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
+    pass(s, OUTBOUND_SILENT_MS + OUTBOUND_SWEEP_MS);
     WORLD_UNTIL(s->worlds, bobs(s) == 2);
     for (int i = 0; i < 20; i++)
         world_send(s->a, "alice@a.test", "bob@b.test", 10, 0);
     WORLD_UNTIL(s->worlds, bobs(s) == 22 && scene_path(s)->in_flight == 2);
     assert_string_equal(scene_state(s), "sending");
     /* They are given up at their time, go again, and the path never rested. */
-    world_shift(s->a, OUTBOUND_SWEEP_MS);
-    world_shift(s->b, OUTBOUND_SWEEP_MS);
+    pass(s, OUTBOUND_SWEEP_MS);
     world_turns(s->worlds, 20);
-    world_shift(s->a, OUTBOUND_ANSWER_MS);
-    world_shift(s->b, OUTBOUND_ANSWER_MS);
+    pass(s, OUTBOUND_ANSWER_MS);
     WORLD_UNTIL(s->worlds, out(s)->failures == 2);
     assert_string_not_equal(scene_state(s), "resting");
     scene_deliver(s);
